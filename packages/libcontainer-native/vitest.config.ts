@@ -1,0 +1,3 @@
+import { dray } from '../../vitest.shared.ts';
+
+export default dray('libcontainer');
