@@ -1,0 +1,5 @@
+export { API_VERSION, API_VERSION_MIN, type ApiVersion, parseApiVersion } from './api-version.ts';
+export { httpStatusOf } from './error-status.ts';
+export { Filters, parseFilters } from './filters.ts';
+export { Query } from './query.ts';
+export type { HijackOptions, HttpMethod, Route, RouteContext, StreamOptions } from './route.ts';
