@@ -10,6 +10,7 @@ export const missingForPeer: string | undefined = fs.existsSync('/usr/sbin/docke
 
 /** Debian's dockerd with its containerd, on private folders: the original to compare with. */
 export interface Peer extends AsyncDisposable {
+  readonly folder: string;
   readonly host: string;
   docker(...args: string[]): Promise<Finished>;
   ok(...args: string[]): Promise<string>;
@@ -31,7 +32,7 @@ export async function startPeer(extraArgs: string[] = []): Promise<Peer> {
   }, 'dockerd answers');
   const env = { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: path.join(folder, 'client') };
   const peer: Peer = {
-    host: `unix://${socket}`,
+    folder, host: `unix://${socket}`,
     docker: (...args) => run(dockerCli, args, { env }),
     async ok(...args) {
       const finished = await peer.docker(...args);
