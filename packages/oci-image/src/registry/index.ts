@@ -1,0 +1,5 @@
+export { type FetchBlobOptions, type FetchedManifest, RegistryClient, type RegistryClientOptions } from './client.ts';
+export { credentialKey, type Credentials, type CredentialSource, fixedCredentials, parseRegistryAuth } from './credentials.ts';
+export type { HostOptions } from './hosts.ts';
+export type { RetryOptions } from './retry.ts';
+export { type HttpRequest, type HttpResponse, type HttpTransportOptions, type Transport } from './transport.ts';
