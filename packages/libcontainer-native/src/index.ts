@@ -1,1 +1,4 @@
-export {};
+export { LibcontainerError, errnoKind, errnoName, errnoText, isLibcontainerError, systemError } from './errors.ts';
+export type { LibcontainerErrorKind, LibcontainerErrorOptions } from './errors.ts';
+export * from './init/plan.ts';
+export { encodePlan } from './init/encode-plan.ts';
