@@ -15,4 +15,8 @@ export interface KernelPort {
   unmount(target: string, options?: { detach?: boolean }): Promise<void>;
   /** Makes a FIFO. */
   makeFifo(path: string, mode: number): Promise<void>;
+  /** Makes a device node; `mode` holds the file type, `device` is the number that stat tells as `rdev`. */
+  makeNode(path: string, mode: number, device: number): Promise<void>;
+  /** Copies the extended attributes of one file to another, links not followed. */
+  copyExtendedAttributes(source: string, target: string): Promise<void>;
 }
