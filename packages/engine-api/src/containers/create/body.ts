@@ -1,5 +1,6 @@
 /** The one schema of a container's create and update bodies: wrong types end here, inside they are trusted. */
-import { DecodeFault, dictionary, flag, integer, list, marker, nullable, object, text, textOrList, type Decoder, type Fields } from './decode.ts';
+import { invalid } from '../../errors.ts';
+import { dictionary, flag, integer, list, marker, nullable, object, text, textOrList, type Decoder, type Fields } from './decode.ts';
 import type {
   BindOptions, ContainerConfig, CreateBody, DeviceMapping, DeviceRequest, EndpointRequest, HealthConfig, HostConfig, LogConfig, MountRequest, PortBinding,
   Resources, RestartPolicy, ThrottleDevice, TmpfsOptions, Ulimit, UpdateBody, VolumeOptions, WeightDevice,
@@ -91,36 +92,27 @@ const decodeOuter = object({
 const decodeUpdate = object<UpdateBody>({ ...resourceFields, RestartPolicy: restartPolicy }, 'container.UpdateConfig');
 
 function parseJson(body: string): unknown {
-  if (body.trim() === '') throw new DecodeFault('invalid JSON: got EOF while reading request body');
+  if (body.trim() === '') throw invalid('invalid JSON: got EOF while reading request body');
   try {
     return JSON.parse(body) as unknown;
   } catch (err) {
-    throw new DecodeFault(`invalid JSON: ${err instanceof Error ? err.message : String(err)}`);
-  }
-}
-
-function decodeWith<T>(decoder: Decoder<T>, value: unknown): T {
-  try {
-    return decoder(value, '');
-  } catch (err) {
-    if (err instanceof DecodeFault) throw new DecodeFault(`invalid JSON: ${err.message}`);
-    throw err;
+    throw invalid(`invalid JSON: ${err instanceof Error ? err.message : String(err)}`);
   }
 }
 
 /**
  * Reads the body of `POST /containers/create`: the portable configuration at the top level, `HostConfig` and `NetworkingConfig` beside it.
  *
- * @throws DecodeFault with Docker's words for text that is not JSON and for members of the wrong type
+ * @throws EngineApiError `invalid_argument` with Docker's words for text that is not JSON and for members of the wrong type
  */
 export function parseCreateBody(body: string): CreateBody {
   const value = parseJson(body);
-  if (value === null) throw new DecodeFault('config cannot be empty in order to create a container');
+  if (value === null) throw invalid('config cannot be empty in order to create a container');
   if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new DecodeFault(`invalid JSON: json: cannot unmarshal ${Array.isArray(value) ? 'array' : typeof value} into Go value of type container.CreateRequest`);
+    throw invalid(`invalid JSON: json: cannot unmarshal ${Array.isArray(value) ? 'array' : typeof value} into Go value of type container.CreateRequest`);
   }
-  const config = decodeWith(decodeConfig, value);
-  const outer = decodeWith(decodeOuter, value);
+  const config = decodeConfig(value, '');
+  const outer = decodeOuter(value, '');
   return { config, hostConfig: outer.HostConfig, endpoints: outer.NetworkingConfig.EndpointsConfig ?? {} };
 }
 
@@ -129,12 +121,12 @@ export function emptyHostConfig(): HostConfig {
   return decodeHostConfig({}, '');
 }
 
-/** Reads a container configuration as an image or a commit request carries it. @throws DecodeFault */
+/** Reads a container configuration as an image or a commit request carries it. @throws EngineApiError `invalid_argument` */
 export function parseContainerConfig(value: unknown): ContainerConfig {
-  return decodeWith(decodeConfig, value);
+  return decodeConfig(value, '');
 }
 
-/** Reads the body of `POST /containers/{id}/update`. @throws DecodeFault */
+/** Reads the body of `POST /containers/{id}/update`. @throws EngineApiError `invalid_argument` */
 export function parseUpdateBody(body: string): UpdateBody {
-  return decodeWith(decodeUpdate, parseJson(body));
+  return decodeUpdate(parseJson(body), '');
 }

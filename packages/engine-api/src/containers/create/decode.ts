@@ -3,11 +3,7 @@
  * clients show and match them. As in Go, `null` and an absent member both mean the zero value, unknown members are ignored and member names match without
  * regard to case.
  */
-
-/** Why a body could not be decoded, already in the words that go to the client. */
-export class DecodeFault extends Error {
-  override readonly name = 'DecodeFault';
-}
+import { invalid, type EngineApiError } from '../../errors.ts';
 
 /** Turns a JSON value found at `path` (such as `HostConfig.Memory`) into a `T`. */
 export type Decoder<T> = (value: unknown, path: string) => T;
@@ -22,9 +18,9 @@ function kindOf(value: unknown): string {
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-function mismatch(value: unknown, path: string, goType: string): DecodeFault {
+function mismatch(value: unknown, path: string, goType: string): EngineApiError {
   const shown = typeof value === 'number' && !goType.startsWith('[]') && goType !== 'string' && goType !== 'bool' ? `number ${value}` : kindOf(value);
-  return new DecodeFault(`json: cannot unmarshal ${shown} into Go struct field ${ROOT}.${path} of type ${goType}`);
+  return invalid(`invalid JSON: json: cannot unmarshal ${shown} into Go struct field ${ROOT}.${path} of type ${goType}`);
 }
 
 /** A string; absent is `''`. */

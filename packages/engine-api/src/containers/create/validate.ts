@@ -1,14 +1,10 @@
-/** The checks of a create body beyond its types, with Docker's words. Each check throws a `RuleFault`; the routes answer it as 400. */
+/** The checks of a create body beyond its types, with Docker's words. Each failed check is an EngineApiError of kind `invalid_argument`. */
 import { isIP } from 'node:net';
+import { invalid } from '../../errors.ts';
 import { ALL_CAPABILITIES, normalizeCapability } from '../spec/capabilities.ts';
 import { isHostPort, parsePortSpec } from './ports.ts';
 import { parseSignal } from './signals.ts';
 import type { ContainerConfig, HealthConfig, HostConfig, Resources, RestartPolicy } from './types.ts';
-
-/** A rule of the configuration that does not hold. */
-export class RuleFault extends Error {
-  override readonly name = 'RuleFault';
-}
 
 /** What the host has; limits are checked against it. */
 export interface HostFacts {
@@ -23,10 +19,10 @@ const MIB = 1024 * 1024;
 const MEMORY_MIN_BYTES = 6 * MIB;
 
 function rule(holds: boolean, words: string): void {
-  if (!holds) throw new RuleFault(words);
+  if (!holds) throw invalid(words);
 }
 
-/** Checks everything about a new container that needs no look at images, volumes or networks. @throws RuleFault */
+/** Checks everything about a new container that needs no look at images, volumes or networks. @throws EngineApiError `invalid_argument` */
 export function validateCreate(config: ContainerConfig, hostConfig: HostConfig, host: HostFacts): void {
   validateConfig(config);
   validateHostConfig(hostConfig, host);
@@ -95,7 +91,7 @@ export function parseByteSize(value: string): number | undefined {
   return Math.floor(Number(match[1]) * 1024 ** power);
 }
 
-/** @throws RuleFault for a policy that does not exist or contradicts itself */
+/** @throws EngineApiError `invalid_argument` for a policy that does not exist or contradicts itself */
 export function validateRestartPolicy(policy: RestartPolicy, isAutoRemove: boolean): void {
   const name = policy.Name;
   rule(!isAutoRemove || name === '' || name === 'no', "can't create 'AutoRemove' container with restart policy");
@@ -132,7 +128,7 @@ function validateModes(host: HostConfig): void {
   rule(/^(|private|host)$/.test(host.CgroupnsMode), `invalid CgroupNS mode: ${host.CgroupnsMode}`);
 }
 
-/** Checks limits against minima and the host, on create and update. @throws RuleFault */
+/** Checks limits against minima and the host, on create and update. @throws EngineApiError `invalid_argument` */
 export function validateResources(limits: Resources, facts: Pick<HostFacts, 'cpuCount'>): void {
   validateMemory(limits);
   validateCpu(limits, facts.cpuCount);

@@ -1,0 +1,3 @@
+export { fixedTime } from './log-line.ts';
+export type { LogView } from './log-encoder.ts';
+export { readLog, type LogRequest } from './log-reader.ts';
