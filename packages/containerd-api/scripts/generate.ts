@@ -15,11 +15,17 @@ for (const template of ['buf.gen.grpc.yaml', 'buf.gen.ttrpc.yaml']) {
 rmSync(join(gen, 'google/protobuf/descriptor.ts'));
 rmSync(join(gen, 'types/fieldpath.ts'));
 
-// ts-proto copies each encoded message into a Buffer for gRPC. A Buffer over the same memory does as well.
+// ts-proto copies each encoded message into a Buffer for gRPC: a Buffer over the same memory does as well. It also wants
+// requests to be whole messages: callers may leave fields out.
 for (const file of globSync('**/*.ts', { cwd: gen })) {
   const path = join(gen, file);
   const source = readFileSync(path, 'utf8');
-  const shared = source.replaceAll(/Buffer\.from\((\w+\.encode\(value\)\.finish\(\))\)/g, 'bufferOver($1)');
+  const shared = source
+    .replaceAll(/Buffer\.from\((\w+\.encode\(value\)\.finish\(\))\)/g, 'bufferOver($1)')
+    .replaceAll(
+      /requestSerialize: \(value: (\w+)\): Buffer =>\s+bufferOver\(\w+\.encode\(value\)\.finish\(\)\)/g,
+      'requestSerialize: (value: DeepPartial<$1>): Buffer => bufferOver($1.encode($1.fromPartial(value)).finish())',
+    );
   if (shared === source) continue;
   const importPath = relative(dirname(path), join(root, 'src/buffer-over.ts'));
   writeFileSync(path, shared.replace(/^import /m, `import { bufferOver } from "${importPath}";\nimport `));

@@ -1169,7 +1169,7 @@ export const ContainersService = {
     path: "/containerd.services.containers.v1.Containers/Get" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetContainerRequest): Buffer => bufferOver(GetContainerRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<GetContainerRequest>): Buffer => bufferOver(GetContainerRequest.encode(GetContainerRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): GetContainerRequest => GetContainerRequest.decode(value),
     responseSerialize: (value: GetContainerResponse): Buffer =>
       bufferOver(GetContainerResponse.encode(value).finish()),
@@ -1179,8 +1179,7 @@ export const ContainersService = {
     path: "/containerd.services.containers.v1.Containers/List" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListContainersRequest): Buffer =>
-      bufferOver(ListContainersRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ListContainersRequest>): Buffer => bufferOver(ListContainersRequest.encode(ListContainersRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ListContainersRequest => ListContainersRequest.decode(value),
     responseSerialize: (value: ListContainersResponse): Buffer =>
       bufferOver(ListContainersResponse.encode(value).finish()),
@@ -1190,8 +1189,7 @@ export const ContainersService = {
     path: "/containerd.services.containers.v1.Containers/ListStream" as const,
     requestStream: false as const,
     responseStream: true as const,
-    requestSerialize: (value: ListContainersRequest): Buffer =>
-      bufferOver(ListContainersRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ListContainersRequest>): Buffer => bufferOver(ListContainersRequest.encode(ListContainersRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ListContainersRequest => ListContainersRequest.decode(value),
     responseSerialize: (value: ListContainerMessage): Buffer =>
       bufferOver(ListContainerMessage.encode(value).finish()),
@@ -1201,8 +1199,7 @@ export const ContainersService = {
     path: "/containerd.services.containers.v1.Containers/Create" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CreateContainerRequest): Buffer =>
-      bufferOver(CreateContainerRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<CreateContainerRequest>): Buffer => bufferOver(CreateContainerRequest.encode(CreateContainerRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): CreateContainerRequest => CreateContainerRequest.decode(value),
     responseSerialize: (value: CreateContainerResponse): Buffer =>
       bufferOver(CreateContainerResponse.encode(value).finish()),
@@ -1212,8 +1209,7 @@ export const ContainersService = {
     path: "/containerd.services.containers.v1.Containers/Update" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: UpdateContainerRequest): Buffer =>
-      bufferOver(UpdateContainerRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<UpdateContainerRequest>): Buffer => bufferOver(UpdateContainerRequest.encode(UpdateContainerRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): UpdateContainerRequest => UpdateContainerRequest.decode(value),
     responseSerialize: (value: UpdateContainerResponse): Buffer =>
       bufferOver(UpdateContainerResponse.encode(value).finish()),
@@ -1223,8 +1219,7 @@ export const ContainersService = {
     path: "/containerd.services.containers.v1.Containers/Delete" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: DeleteContainerRequest): Buffer =>
-      bufferOver(DeleteContainerRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<DeleteContainerRequest>): Buffer => bufferOver(DeleteContainerRequest.encode(DeleteContainerRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): DeleteContainerRequest => DeleteContainerRequest.decode(value),
     responseSerialize: (value: Empty): Buffer => bufferOver(Empty.encode(value).finish()),
     responseDeserialize: (value: Buffer): Empty => Empty.decode(value),

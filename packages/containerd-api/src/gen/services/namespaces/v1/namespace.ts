@@ -796,7 +796,7 @@ export const NamespacesService = {
     path: "/containerd.services.namespaces.v1.Namespaces/Get" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetNamespaceRequest): Buffer => bufferOver(GetNamespaceRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<GetNamespaceRequest>): Buffer => bufferOver(GetNamespaceRequest.encode(GetNamespaceRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): GetNamespaceRequest => GetNamespaceRequest.decode(value),
     responseSerialize: (value: GetNamespaceResponse): Buffer =>
       bufferOver(GetNamespaceResponse.encode(value).finish()),
@@ -806,8 +806,7 @@ export const NamespacesService = {
     path: "/containerd.services.namespaces.v1.Namespaces/List" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListNamespacesRequest): Buffer =>
-      bufferOver(ListNamespacesRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ListNamespacesRequest>): Buffer => bufferOver(ListNamespacesRequest.encode(ListNamespacesRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ListNamespacesRequest => ListNamespacesRequest.decode(value),
     responseSerialize: (value: ListNamespacesResponse): Buffer =>
       bufferOver(ListNamespacesResponse.encode(value).finish()),
@@ -817,8 +816,7 @@ export const NamespacesService = {
     path: "/containerd.services.namespaces.v1.Namespaces/Create" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CreateNamespaceRequest): Buffer =>
-      bufferOver(CreateNamespaceRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<CreateNamespaceRequest>): Buffer => bufferOver(CreateNamespaceRequest.encode(CreateNamespaceRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): CreateNamespaceRequest => CreateNamespaceRequest.decode(value),
     responseSerialize: (value: CreateNamespaceResponse): Buffer =>
       bufferOver(CreateNamespaceResponse.encode(value).finish()),
@@ -828,8 +826,7 @@ export const NamespacesService = {
     path: "/containerd.services.namespaces.v1.Namespaces/Update" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: UpdateNamespaceRequest): Buffer =>
-      bufferOver(UpdateNamespaceRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<UpdateNamespaceRequest>): Buffer => bufferOver(UpdateNamespaceRequest.encode(UpdateNamespaceRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): UpdateNamespaceRequest => UpdateNamespaceRequest.decode(value),
     responseSerialize: (value: UpdateNamespaceResponse): Buffer =>
       bufferOver(UpdateNamespaceResponse.encode(value).finish()),
@@ -839,8 +836,7 @@ export const NamespacesService = {
     path: "/containerd.services.namespaces.v1.Namespaces/Delete" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: DeleteNamespaceRequest): Buffer =>
-      bufferOver(DeleteNamespaceRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<DeleteNamespaceRequest>): Buffer => bufferOver(DeleteNamespaceRequest.encode(DeleteNamespaceRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): DeleteNamespaceRequest => DeleteNamespaceRequest.decode(value),
     responseSerialize: (value: Empty): Buffer => bufferOver(Empty.encode(value).finish()),
     responseDeserialize: (value: Buffer): Empty => Empty.decode(value),

@@ -2514,7 +2514,7 @@ export const StoreService = {
     path: "/containerd.services.sandbox.v1.Store/Create" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StoreCreateRequest): Buffer => bufferOver(StoreCreateRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<StoreCreateRequest>): Buffer => bufferOver(StoreCreateRequest.encode(StoreCreateRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): StoreCreateRequest => StoreCreateRequest.decode(value),
     responseSerialize: (value: StoreCreateResponse): Buffer => bufferOver(StoreCreateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StoreCreateResponse => StoreCreateResponse.decode(value),
@@ -2523,7 +2523,7 @@ export const StoreService = {
     path: "/containerd.services.sandbox.v1.Store/Update" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StoreUpdateRequest): Buffer => bufferOver(StoreUpdateRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<StoreUpdateRequest>): Buffer => bufferOver(StoreUpdateRequest.encode(StoreUpdateRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): StoreUpdateRequest => StoreUpdateRequest.decode(value),
     responseSerialize: (value: StoreUpdateResponse): Buffer => bufferOver(StoreUpdateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StoreUpdateResponse => StoreUpdateResponse.decode(value),
@@ -2532,7 +2532,7 @@ export const StoreService = {
     path: "/containerd.services.sandbox.v1.Store/Delete" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StoreDeleteRequest): Buffer => bufferOver(StoreDeleteRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<StoreDeleteRequest>): Buffer => bufferOver(StoreDeleteRequest.encode(StoreDeleteRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): StoreDeleteRequest => StoreDeleteRequest.decode(value),
     responseSerialize: (value: StoreDeleteResponse): Buffer => bufferOver(StoreDeleteResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StoreDeleteResponse => StoreDeleteResponse.decode(value),
@@ -2541,7 +2541,7 @@ export const StoreService = {
     path: "/containerd.services.sandbox.v1.Store/List" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StoreListRequest): Buffer => bufferOver(StoreListRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<StoreListRequest>): Buffer => bufferOver(StoreListRequest.encode(StoreListRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): StoreListRequest => StoreListRequest.decode(value),
     responseSerialize: (value: StoreListResponse): Buffer => bufferOver(StoreListResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StoreListResponse => StoreListResponse.decode(value),
@@ -2550,7 +2550,7 @@ export const StoreService = {
     path: "/containerd.services.sandbox.v1.Store/Get" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StoreGetRequest): Buffer => bufferOver(StoreGetRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<StoreGetRequest>): Buffer => bufferOver(StoreGetRequest.encode(StoreGetRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): StoreGetRequest => StoreGetRequest.decode(value),
     responseSerialize: (value: StoreGetResponse): Buffer => bufferOver(StoreGetResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StoreGetResponse => StoreGetResponse.decode(value),
@@ -2659,8 +2659,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Create" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerCreateRequest): Buffer =>
-      bufferOver(ControllerCreateRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerCreateRequest>): Buffer => bufferOver(ControllerCreateRequest.encode(ControllerCreateRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerCreateRequest => ControllerCreateRequest.decode(value),
     responseSerialize: (value: ControllerCreateResponse): Buffer =>
       bufferOver(ControllerCreateResponse.encode(value).finish()),
@@ -2670,8 +2669,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Start" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerStartRequest): Buffer =>
-      bufferOver(ControllerStartRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerStartRequest>): Buffer => bufferOver(ControllerStartRequest.encode(ControllerStartRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerStartRequest => ControllerStartRequest.decode(value),
     responseSerialize: (value: ControllerStartResponse): Buffer =>
       bufferOver(ControllerStartResponse.encode(value).finish()),
@@ -2681,8 +2679,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Platform" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerPlatformRequest): Buffer =>
-      bufferOver(ControllerPlatformRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerPlatformRequest>): Buffer => bufferOver(ControllerPlatformRequest.encode(ControllerPlatformRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerPlatformRequest => ControllerPlatformRequest.decode(value),
     responseSerialize: (value: ControllerPlatformResponse): Buffer =>
       bufferOver(ControllerPlatformResponse.encode(value).finish()),
@@ -2692,8 +2689,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Stop" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerStopRequest): Buffer =>
-      bufferOver(ControllerStopRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerStopRequest>): Buffer => bufferOver(ControllerStopRequest.encode(ControllerStopRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerStopRequest => ControllerStopRequest.decode(value),
     responseSerialize: (value: ControllerStopResponse): Buffer =>
       bufferOver(ControllerStopResponse.encode(value).finish()),
@@ -2703,8 +2699,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Wait" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerWaitRequest): Buffer =>
-      bufferOver(ControllerWaitRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerWaitRequest>): Buffer => bufferOver(ControllerWaitRequest.encode(ControllerWaitRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerWaitRequest => ControllerWaitRequest.decode(value),
     responseSerialize: (value: ControllerWaitResponse): Buffer =>
       bufferOver(ControllerWaitResponse.encode(value).finish()),
@@ -2714,8 +2709,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Status" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerStatusRequest): Buffer =>
-      bufferOver(ControllerStatusRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerStatusRequest>): Buffer => bufferOver(ControllerStatusRequest.encode(ControllerStatusRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerStatusRequest => ControllerStatusRequest.decode(value),
     responseSerialize: (value: ControllerStatusResponse): Buffer =>
       bufferOver(ControllerStatusResponse.encode(value).finish()),
@@ -2725,8 +2719,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Shutdown" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerShutdownRequest): Buffer =>
-      bufferOver(ControllerShutdownRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerShutdownRequest>): Buffer => bufferOver(ControllerShutdownRequest.encode(ControllerShutdownRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerShutdownRequest => ControllerShutdownRequest.decode(value),
     responseSerialize: (value: ControllerShutdownResponse): Buffer =>
       bufferOver(ControllerShutdownResponse.encode(value).finish()),
@@ -2736,8 +2729,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Metrics" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerMetricsRequest): Buffer =>
-      bufferOver(ControllerMetricsRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerMetricsRequest>): Buffer => bufferOver(ControllerMetricsRequest.encode(ControllerMetricsRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerMetricsRequest => ControllerMetricsRequest.decode(value),
     responseSerialize: (value: ControllerMetricsResponse): Buffer =>
       bufferOver(ControllerMetricsResponse.encode(value).finish()),
@@ -2747,8 +2739,7 @@ export const ControllerService = {
     path: "/containerd.services.sandbox.v1.Controller/Update" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ControllerUpdateRequest): Buffer =>
-      bufferOver(ControllerUpdateRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ControllerUpdateRequest>): Buffer => bufferOver(ControllerUpdateRequest.encode(ControllerUpdateRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ControllerUpdateRequest => ControllerUpdateRequest.decode(value),
     responseSerialize: (value: ControllerUpdateResponse): Buffer =>
       bufferOver(ControllerUpdateResponse.encode(value).finish()),

@@ -1842,8 +1842,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/Prepare" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: PrepareSnapshotRequest): Buffer =>
-      bufferOver(PrepareSnapshotRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<PrepareSnapshotRequest>): Buffer => bufferOver(PrepareSnapshotRequest.encode(PrepareSnapshotRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): PrepareSnapshotRequest => PrepareSnapshotRequest.decode(value),
     responseSerialize: (value: PrepareSnapshotResponse): Buffer =>
       bufferOver(PrepareSnapshotResponse.encode(value).finish()),
@@ -1853,7 +1852,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/View" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ViewSnapshotRequest): Buffer => bufferOver(ViewSnapshotRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ViewSnapshotRequest>): Buffer => bufferOver(ViewSnapshotRequest.encode(ViewSnapshotRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ViewSnapshotRequest => ViewSnapshotRequest.decode(value),
     responseSerialize: (value: ViewSnapshotResponse): Buffer =>
       bufferOver(ViewSnapshotResponse.encode(value).finish()),
@@ -1863,7 +1862,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/Mounts" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: MountsRequest): Buffer => bufferOver(MountsRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<MountsRequest>): Buffer => bufferOver(MountsRequest.encode(MountsRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): MountsRequest => MountsRequest.decode(value),
     responseSerialize: (value: MountsResponse): Buffer => bufferOver(MountsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): MountsResponse => MountsResponse.decode(value),
@@ -1872,8 +1871,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/Commit" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CommitSnapshotRequest): Buffer =>
-      bufferOver(CommitSnapshotRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<CommitSnapshotRequest>): Buffer => bufferOver(CommitSnapshotRequest.encode(CommitSnapshotRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): CommitSnapshotRequest => CommitSnapshotRequest.decode(value),
     responseSerialize: (value: Empty): Buffer => bufferOver(Empty.encode(value).finish()),
     responseDeserialize: (value: Buffer): Empty => Empty.decode(value),
@@ -1882,8 +1880,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/Remove" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: RemoveSnapshotRequest): Buffer =>
-      bufferOver(RemoveSnapshotRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<RemoveSnapshotRequest>): Buffer => bufferOver(RemoveSnapshotRequest.encode(RemoveSnapshotRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): RemoveSnapshotRequest => RemoveSnapshotRequest.decode(value),
     responseSerialize: (value: Empty): Buffer => bufferOver(Empty.encode(value).finish()),
     responseDeserialize: (value: Buffer): Empty => Empty.decode(value),
@@ -1892,7 +1889,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/Stat" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StatSnapshotRequest): Buffer => bufferOver(StatSnapshotRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<StatSnapshotRequest>): Buffer => bufferOver(StatSnapshotRequest.encode(StatSnapshotRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): StatSnapshotRequest => StatSnapshotRequest.decode(value),
     responseSerialize: (value: StatSnapshotResponse): Buffer =>
       bufferOver(StatSnapshotResponse.encode(value).finish()),
@@ -1902,8 +1899,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/Update" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: UpdateSnapshotRequest): Buffer =>
-      bufferOver(UpdateSnapshotRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<UpdateSnapshotRequest>): Buffer => bufferOver(UpdateSnapshotRequest.encode(UpdateSnapshotRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): UpdateSnapshotRequest => UpdateSnapshotRequest.decode(value),
     responseSerialize: (value: UpdateSnapshotResponse): Buffer =>
       bufferOver(UpdateSnapshotResponse.encode(value).finish()),
@@ -1913,7 +1909,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/List" as const,
     requestStream: false as const,
     responseStream: true as const,
-    requestSerialize: (value: ListSnapshotsRequest): Buffer => bufferOver(ListSnapshotsRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<ListSnapshotsRequest>): Buffer => bufferOver(ListSnapshotsRequest.encode(ListSnapshotsRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): ListSnapshotsRequest => ListSnapshotsRequest.decode(value),
     responseSerialize: (value: ListSnapshotsResponse): Buffer =>
       bufferOver(ListSnapshotsResponse.encode(value).finish()),
@@ -1923,7 +1919,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/Usage" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: UsageRequest): Buffer => bufferOver(UsageRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<UsageRequest>): Buffer => bufferOver(UsageRequest.encode(UsageRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): UsageRequest => UsageRequest.decode(value),
     responseSerialize: (value: UsageResponse): Buffer => bufferOver(UsageResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UsageResponse => UsageResponse.decode(value),
@@ -1932,7 +1928,7 @@ export const SnapshotsService = {
     path: "/containerd.services.snapshots.v1.Snapshots/Cleanup" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CleanupRequest): Buffer => bufferOver(CleanupRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<CleanupRequest>): Buffer => bufferOver(CleanupRequest.encode(CleanupRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): CleanupRequest => CleanupRequest.decode(value),
     responseSerialize: (value: Empty): Buffer => bufferOver(Empty.encode(value).finish()),
     responseDeserialize: (value: Buffer): Empty => Empty.decode(value),

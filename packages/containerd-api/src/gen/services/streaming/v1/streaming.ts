@@ -95,7 +95,7 @@ export const StreamingService = {
     path: "/containerd.services.streaming.v1.Streaming/Stream" as const,
     requestStream: true as const,
     responseStream: true as const,
-    requestSerialize: (value: Any): Buffer => bufferOver(Any.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<Any>): Buffer => bufferOver(Any.encode(Any.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): Any => Any.decode(value),
     responseSerialize: (value: Any): Buffer => bufferOver(Any.encode(value).finish()),
     responseDeserialize: (value: Buffer): Any => Any.decode(value),

@@ -190,7 +190,7 @@ export const TransferService = {
     path: "/containerd.services.transfer.v1.Transfer/Transfer" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TransferRequest): Buffer => bufferOver(TransferRequest.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<TransferRequest>): Buffer => bufferOver(TransferRequest.encode(TransferRequest.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): TransferRequest => TransferRequest.decode(value),
     responseSerialize: (value: Empty): Buffer => bufferOver(Empty.encode(value).finish()),
     responseDeserialize: (value: Buffer): Empty => Empty.decode(value),

@@ -107,7 +107,7 @@ export const VersionService = {
     path: "/containerd.services.version.v1.Version/Version" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: Empty): Buffer => bufferOver(Empty.encode(value).finish()),
+    requestSerialize: (value: DeepPartial<Empty>): Buffer => bufferOver(Empty.encode(Empty.fromPartial(value)).finish()),
     requestDeserialize: (value: Buffer): Empty => Empty.decode(value),
     responseSerialize: (value: VersionResponse): Buffer => bufferOver(VersionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VersionResponse => VersionResponse.decode(value),
