@@ -15,3 +15,6 @@ export { chooseManifest, gcLabels, type Image, loadImage } from './image.ts';
 export * from './content/index.ts';
 export * from './registry/index.ts';
 export { type LayerProgress, type LayerUnpacker, PARALLEL_LAYERS_DEFAULT, pull, type PullEvent, type PullOptions, type PullSource, sourceLabel, type UnpackRequest } from './pull.ts';
+export * from './bundle/index.ts';
+export { decompress, type DecompressionLimits, sniffCompression } from './compression.ts';
+export * from './tar/index.ts';

@@ -1,0 +1,2 @@
+export { containerEnv, DEFAULT_PATH, imageAnnotations, mergeEnv, type ProcessRequest, resolveArgs, resolveProcess, resolveWorkingDir, type SpecProcess, withHome } from './process.ts';
+export { ACCOUNT_FILE_BYTES_MAX, ID_MAX, type ReadImageFile, resolveUser, type ResolvedUser } from './user.ts';
