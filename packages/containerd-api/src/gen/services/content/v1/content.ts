@@ -1765,7 +1765,7 @@ export const ContentService = {
       bufferOver(ListStatusesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListStatusesResponse => ListStatusesResponse.decode(value),
   },
-  /** One answer for each request, in order. */
+  /** One answer for each request, in order; containerd sends the last one again when it ends the stream. */
   write: {
     path: "/containerd.services.content.v1.Content/Write" as const,
     requestStream: true as const,
@@ -1795,7 +1795,7 @@ export interface ContentServer extends UntypedServiceImplementation {
   read: handleServerStreamingCall<ReadContentRequest, ReadContentResponse>;
   status: handleUnaryCall<StatusRequest, StatusResponse>;
   listStatuses: handleUnaryCall<ListStatusesRequest, ListStatusesResponse>;
-  /** One answer for each request, in order. */
+  /** One answer for each request, in order; containerd sends the last one again when it ends the stream. */
   write: handleBidiStreamingCall<WriteContentRequest, WriteContentResponse>;
   abort: handleUnaryCall<AbortRequest, Empty>;
 }
@@ -1885,7 +1885,7 @@ export interface ContentClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListStatusesResponse) => void,
   ): ClientUnaryCall;
-  /** One answer for each request, in order. */
+  /** One answer for each request, in order; containerd sends the last one again when it ends the stream. */
   write(): ClientDuplexStream<WriteContentRequest, WriteContentResponse>;
   write(options: Partial<CallOptions>): ClientDuplexStream<WriteContentRequest, WriteContentResponse>;
   write(
