@@ -1,0 +1,3 @@
+export * from './at.ts';
+export * from './stat.ts';
+export * from './xattr.ts';

@@ -1,0 +1,3 @@
+export * from './descriptors.ts';
+export * from './process.ts';
+export * from './watch.ts';
