@@ -6,3 +6,6 @@ export * from './netns.ts';
 export * from './process/index.ts';
 export * from './init/plan.ts';
 export { encodePlan } from './init/encode-plan.ts';
+export * from './capabilities.ts';
+export * from './cgroups/index.ts';
+export * from './seccomp/index.ts';

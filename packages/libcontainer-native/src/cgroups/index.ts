@@ -1,0 +1,10 @@
+export type { Cgroup, DeviceProgramLoader } from './cgroup.ts';
+export { cpuWeight, ioWeight } from './conversions.ts';
+export { deviceProgram } from './device-program.ts';
+export { DEFAULT_DEVICE_RULES, devicePolicy, type DeviceException, type DevicePolicy } from './device-rules.ts';
+export { type CgroupKernel, nodeCgroupKernel } from './kernel.ts';
+export { type CgroupHierarchy, type CgroupLayout, parseOwnCgroups, type OwnCgroups } from './layout.ts';
+export { cgroupLayout, type CgroupOptions, loadCgroup, openCgroup, type OpenCgroupOptions } from './open.ts';
+export type { CgroupPaths } from './paths.ts';
+export type { BlockIoResources, CgroupResources, CpuResources, DeviceCgroupRule, MemoryResources, ThrottleDevice } from './resources.ts';
+export type { BlkioEntry, BlkioStats, CgroupStats, CpusetStats, CpuStats, HugetlbStats, MemoryCounter, MemoryStats, RdmaEntry } from './stats.ts';
