@@ -24,7 +24,7 @@ export interface CgroupV1Options {
   readonly soft: boolean;
 }
 
-/** A container's cgroups in the v1 hierarchies (and, on a hybrid system, its v2 cgroup without controllers). */
+/** A container's cgroups in the v1 hierarchies. */
 export class CgroupV1 implements Cgroup {
   readonly version = 1;
   readonly #kernel: CgroupKernel;
@@ -42,11 +42,11 @@ export class CgroupV1 implements Cgroup {
   }
 
   get joinFiles(): readonly string[] {
-    return Object.entries(this.#paths).filter(([controller]) => controller !== '').map(([, path]) => `${path}/tasks`);
+    return Object.values(this.#paths).map((path) => `${path}/tasks`);
   }
 
-  get unifiedDirectory(): string | undefined {
-    return this.#paths[''];
+  get unifiedDirectory(): undefined {
+    return undefined;
   }
 
   create(): void {
@@ -54,12 +54,10 @@ export class CgroupV1 implements Cgroup {
       try {
         this.#createOne(controller, path);
       } catch (error) {
-        // A hybrid system's v2 tree holds no limits; without it the container is only missing from one listing.
-        if (controller !== '' && !(this.#soft && isPermission(error))) throw error;
-        this.#paths[controller] = '';
+        if (!(this.#soft && isPermission(error))) throw error;
+        Reflect.deleteProperty(this.#paths, controller);
       }
     }
-    for (const [controller, path] of Object.entries(this.#paths)) if (path === '') Reflect.deleteProperty(this.#paths, controller);
   }
 
   apply(resources: CgroupResources): void {
@@ -127,7 +125,7 @@ export class CgroupV1 implements Cgroup {
   #createOne(controller: string, path: string): void {
     const made = makeDirectories(this.#kernel, path);
     if (controller === 'cpuset') for (const directory of made) this.#inheritCpuset(directory);
-    if (made.length === 0 && controller !== '') this.#requireUnused(path);
+    if (made.length === 0) this.#requireUnused(path);
   }
 
   /** A new cpuset is empty and takes no process; an existing one may have been left so by somebody else. */

@@ -27,7 +27,7 @@ export interface CgroupV2Options {
   readonly directory: string;
   /** Rootless: errors of permission are ignored until a limit needs them. */
   readonly soft: boolean;
-  readonly devices: DeviceProgramLoader | undefined;
+  readonly devices: DeviceProgramLoader;
 }
 
 /** A container's cgroup in the v2 hierarchy. */
@@ -38,7 +38,7 @@ export class CgroupV2 implements Cgroup {
   readonly #mountpoint: string;
   readonly #directory: string;
   readonly #soft: boolean;
-  readonly #devices: DeviceProgramLoader | undefined;
+  readonly #devices: DeviceProgramLoader;
 
   constructor({ kernel, mountpoint, directory, soft, devices }: CgroupV2Options) {
     this.#kernel = kernel;
@@ -213,10 +213,6 @@ export class CgroupV2 implements Cgroup {
   }
 
   #setDevices(rules: NonNullable<CgroupResources['devices']>): void {
-    if (this.#devices === undefined) {
-      if (this.#soft) return;
-      throw new LibcontainerError({ kind: 'not_implemented', code: 'NO_DEVICE_PROGRAMS', message: 'cannot restrict devices: the native part that loads eBPF programs is not available' });
-    }
     try {
       this.#devices.replace(this.#directory, deviceProgram(devicePolicy(rules)));
     } catch (error) {

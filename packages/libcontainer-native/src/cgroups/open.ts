@@ -2,6 +2,7 @@ import { LibcontainerError } from '../errors.ts';
 import type { Cgroup, DeviceProgramLoader } from './cgroup.ts';
 import { CgroupV1 } from './cgroup-v1.ts';
 import { CgroupV2 } from './cgroup-v2.ts';
+import { bpfDeviceLoader } from './device-loader.ts';
 import { type CgroupKernel, nodeCgroupKernel } from './kernel.ts';
 import { type CgroupLayout, detectLayout, parseOwnCgroups } from './layout.ts';
 import { NoCgroup } from './no-cgroup.ts';
@@ -11,7 +12,7 @@ import { type CgroupPaths, containerCgroupPaths } from './paths.ts';
 export interface CgroupOptions {
   /** Rootless: what may not be written is left out without an error, until a limit needs it. */
   readonly soft?: boolean;
-  /** Loads the device programs of v2. */
+  /** Loads the device programs of v2; bpf(2) by default. */
   readonly devices?: DeviceProgramLoader;
   /** The running kernel by default. */
   readonly kernel?: CgroupKernel;
@@ -61,7 +62,7 @@ export function cgroupLayout(kernel: CgroupKernel = theKernel): CgroupLayout {
   return layout;
 }
 
-function cgroupAt(kernel: CgroupKernel, layout: CgroupLayout, paths: CgroupPaths, { soft = false, devices }: CgroupOptions): Cgroup {
+function cgroupAt(kernel: CgroupKernel, layout: CgroupLayout, paths: CgroupPaths, { soft = false, devices = bpfDeviceLoader }: CgroupOptions): Cgroup {
   if (layout.mode === 'none') return new NoCgroup();
   const directory = paths[''];
   if (layout.mode === 'v2' && directory !== undefined) {

@@ -14,7 +14,7 @@ const CONTROLLERS = [
 /**
  * The directories of a container's cgroups. An absolute `cgroupsPath` counts from each hierarchy's root, a relative one (and the
  * container's id, when there is none) from the caller's own cgroup. On v2 the relative one counts from the caller's parent: a cgroup that
- * holds processes cannot give controllers to a child.
+ * holds processes cannot give controllers to a child. A hybrid system's v2 tree holds no limits and is left alone.
  */
 export function containerCgroupPaths(layout: CgroupLayout, own: OwnCgroups, cgroupsPath: string | undefined, id: string): CgroupPaths {
   const inner = cleanPath(cgroupsPath === undefined || cgroupsPath === '' ? id : cgroupsPath);
@@ -27,9 +27,6 @@ export function containerCgroupPaths(layout: CgroupLayout, own: OwnCgroups, cgro
     paths[controller] = posix.isAbsolute(inner)
       ? posix.join(hierarchy.mountpoint, inner)
       : posix.join(directoryOf(hierarchy, own.get(controller) ?? '/'), inner);
-  }
-  if (layout.unified !== undefined) {
-    paths[''] = posix.isAbsolute(inner) ? posix.join(layout.unified.mountpoint, inner) : posix.join(directoryOf(layout.unified, own.get('') ?? '/'), inner);
   }
   return paths;
 }
