@@ -9,3 +9,4 @@ export { encodePlan } from './init/encode-plan.ts';
 export * from './capabilities.ts';
 export * from './cgroups/index.ts';
 export * from './seccomp/index.ts';
+export * from './monitor/index.ts';
