@@ -9,6 +9,7 @@ import { NamespacePool } from './namespace-pool.ts';
 import { listRoutes, findLink, deleteLink } from './netlink/link.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink/socket.ts';
 import { type IpamConfig, type NetworkRecord, RecordStore } from './network-store.ts';
+import { openForeignForward } from './nftables/foreign-forward.ts';
 import { applyRules, removeRules } from './nftables/ruleset.ts';
 import { PortAllocator } from './port-allocator.ts';
 import { hostsFile, resolvConf } from './resolver-files.ts';
@@ -207,7 +208,9 @@ export class NetworkController implements AsyncDisposable {
   removeIdleLinks(): void {
     const idle = [...this.#networks.values()].filter(({ record }) => record.driver === 'bridge' && this.endpoints(record.id).length === 0);
     for (const { record } of idle) removeBridge(this.#route, record.bridge);
-    if (this.#sandboxes.size === 0) removeRules(this.#netfilter, this.#table);
+    if (this.#sandboxes.size > 0) return;
+    removeRules(this.#netfilter, this.#table);
+    openForeignForward(this.#netfilter, this.#table, []);
   }
 
   /** Lets go of descriptors and of the prepared namespaces. Containers stay attached. */
@@ -391,6 +394,7 @@ export class NetworkController implements AsyncDisposable {
       })) : [];
     });
     applyRules(this.#netfilter, this.#table, bridges, ports);
+    openForeignForward(this.#netfilter, this.#table, bridges.map(({ bridge }) => bridge));
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { createNetns, deleteNetns } from '@dray/libcontainer';
+import { createNetns, removeNetns } from '@dray/libcontainer';
 import { findLink, setUp } from './netlink/link.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from './netlink/socket.ts';
 
@@ -35,21 +35,21 @@ export class NamespacePool implements AsyncDisposable {
 
   /** Removes a namespace that was taken. The kernel takes its links down in the background. */
   destroy(namespacePath: string): void {
-    deleteNetns(namespacePath);
+    removeNetns(namespacePath);
   }
 
   /** Removes the namespaces in the folder that nobody in `owned` owns: those a daemon that was killed had prepared. */
   sweep(owned: ReadonlySet<string>): void {
     for (const name of fs.readdirSync(this.#folder)) {
       const file = path.join(this.#folder, name);
-      if (!owned.has(file) && !this.#ready.includes(file)) deleteNetns(file);
+      if (!owned.has(file) && !this.#ready.includes(file)) removeNetns(file);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled(this.#making);
-    for (const file of this.#ready.splice(0)) deleteNetns(file);
+    for (const file of this.#ready.splice(0)) removeNetns(file);
   }
 
   async #make(): Promise<string> {

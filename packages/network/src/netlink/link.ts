@@ -64,10 +64,10 @@ export function createBridge(socket: NetlinkSocket, name: string, mac: string, m
   });
 }
 
-/** Creates a veth pair in one request: both ends have their final name, place and state when it returns. */
+/** Creates a veth pair in one request: the near end is up and in its bridge, the far end is in its namespace and down (the kernel brings no end up before it knows both). */
 export function createVeth(socket: NetlinkSocket, options: VethOptions): void {
   const mtu: Attribute[] = options.mtu === undefined ? [] : [u32(IFLA_MTU, options.mtu)];
-  const peer = Buffer.concat([linkHeader(0, IFF_UP, IFF_UP), encodeAttributes([text(IFLA_IFNAME, options.peerName), bytes(IFLA_ADDRESS, macBytes(options.peerMac)), u32(IFLA_NET_NS_FD, options.peerNetnsFd), ...mtu])]);
+  const peer = Buffer.concat([linkHeader(0, 0, 0), encodeAttributes([text(IFLA_IFNAME, options.peerName), bytes(IFLA_ADDRESS, macBytes(options.peerMac)), u32(IFLA_NET_NS_FD, options.peerNetnsFd), ...mtu])]);
   socket.send(`create veth "${options.name}"`, {
     type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, header: linkHeader(0, IFF_UP, IFF_UP),
     attributes: [text(IFLA_IFNAME, options.name), u32(IFLA_MASTER, options.master), ...mtu,

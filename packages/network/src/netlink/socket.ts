@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
-import { openSocket, socketInNetns } from '@dray/libcontainer';
+import { socketInNetns } from '@dray/libcontainer';
 import { NetworkError } from '../errors.ts';
 import { decodeMessages, encodeMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, type NetlinkMessage, type NetlinkRequest } from './message.ts';
 
@@ -26,9 +26,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   /** Opens a socket in the network namespace at `netnsPath`, or in the caller's own. */
-  static open(protocol: number, netnsPath?: string): NetlinkSocket {
-    const options = { family: AF_NETLINK, type: SOCK_RAW, protocol };
-    return new NetlinkSocket(netnsPath === undefined ? openSocket(options) : socketInNetns({ ...options, netnsPath }));
+  static open(protocol: number, netnsPath = '/proc/self/ns/net'): NetlinkSocket {
+    return new NetlinkSocket(socketInNetns({ family: AF_NETLINK, type: SOCK_RAW, protocol, netnsPath }));
   }
 
   /**
