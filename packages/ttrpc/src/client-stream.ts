@@ -51,7 +51,9 @@ export class ClientStream implements TtrpcStream {
   }
 
   async send(message: Uint8Array): Promise<void> {
-    if (this.#end !== undefined) throw this.#end.error ?? new TtrpcError('failed_precondition', 'stream has ended', { code: 'CLOSED' });
+    // A signal's reason need not be an Error; it is passed on as it is.
+    if (this.#end?.error !== undefined) throw this.#end.error as Error;
+    if (this.#end !== undefined) throw new TtrpcError('failed_precondition', 'stream has ended', { code: 'CLOSED' });
     if (this.#isSendClosed) throw new TtrpcError('failed_precondition', 'cannot send on a closed stream', { code: 'CLOSED' });
     await this.#write(0, message);
   }

@@ -49,7 +49,8 @@ export class MessageQueue<Message> implements AsyncIterableIterator<Message> {
     if (this.#end !== undefined) {
       const { error } = this.#end;
       this.#end = { error: undefined };
-      if (error !== undefined) throw error;
+      // A signal's reason need not be an Error; it is passed on as it is.
+      if (error !== undefined) throw error as Error;
       return { done: true, value: undefined };
     }
     const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Message>>();

@@ -42,7 +42,7 @@ async function sendAll(stream: TtrpcStream, type: TtrpcMessageType, messages: As
   await stream.closeSend();
 }
 
-async function* receiveAll(stream: TtrpcStream, sent: Promise<void>, type: TtrpcMessageType): AsyncGenerator<unknown> {
+async function* receiveAll(stream: TtrpcStream, sent: Promise<void>, type: TtrpcMessageType): AsyncGenerator {
   yield* receive(stream, sent, type);
 }
 
@@ -52,7 +52,7 @@ async function receiveOne(stream: TtrpcStream, sent: Promise<void>, type: TtrpcM
 }
 
 /** The peer's messages; what goes wrong while sending is raised here, unless the peer's own error says more. */
-async function* receive(stream: TtrpcStream, sent: Promise<void>, type: TtrpcMessageType): AsyncGenerator<unknown> {
+async function* receive(stream: TtrpcStream, sent: Promise<void>, type: TtrpcMessageType): AsyncGenerator {
   const messages = stream[Symbol.asyncIterator]();
   const sendFailure = sent.then(
     () => new Promise<never>(() => undefined),
