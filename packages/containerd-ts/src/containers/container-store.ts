@@ -25,9 +25,15 @@ export class ContainerStore {
 
   /** @throws ContainerdError `not_found`, `CONTAINER_NOT_FOUND` */
   get(namespace: string, id: string): ContainerRecord {
+    const record = this.find(namespace, id);
+    if (record === undefined) throw missing(namespace, id);
+    return record;
+  }
+
+  /** A container, or undefined. */
+  find(namespace: string, id: string): ContainerRecord | undefined {
     const row = this.#database.prepare('SELECT * FROM containers WHERE namespace = $namespace AND id = $id').get({ namespace, id });
-    if (row === undefined) throw missing(namespace, id);
-    return toRecord(row);
+    return row === undefined ? undefined : toRecord(row);
   }
 
   /** The containers that pass the filters, by id. */

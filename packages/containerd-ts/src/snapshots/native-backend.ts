@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyTree } from './copy-tree.ts';
 import { diskUsage } from './disk-usage.ts';
+import { listFolders, removeFolder } from './numbered-folders.ts';
 import type { Mount, SnapshotBackend, SnapshotPlace, SnapshotUsage } from './snapshot.ts';
 
 /** Snapshots as plain copies of their parent: slow and large, but it works on every file system. */
@@ -42,13 +43,11 @@ export class NativeBackend implements SnapshotBackend {
   }
 
   async remove(number: bigint): Promise<void> {
-    await rm(this.#folder(number), { recursive: true, force: true });
+    await removeFolder(this.#folder(number));
   }
 
   list(): bigint[] {
-    return readdirSync(this.#snapshots)
-      .filter((name) => /^\d+$/.test(name))
-      .map(BigInt);
+    return listFolders(this.#snapshots);
   }
 
   #folder(number: bigint): string {

@@ -1,7 +1,7 @@
-import { chownSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { chownSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { diskUsage } from './disk-usage.ts';
+import { listFolders, removeFolder } from './numbered-folders.ts';
 import type { Mount, SnapshotBackend, SnapshotPlace, SnapshotUsage } from './snapshot.ts';
 
 /** What the overlay backend can be told; the defaults ask the kernel. */
@@ -55,13 +55,11 @@ export class OverlayBackend implements SnapshotBackend {
   }
 
   async remove(number: bigint): Promise<void> {
-    await rm(this.#folder(number), { recursive: true, force: true });
+    await removeFolder(this.#folder(number));
   }
 
   list(): bigint[] {
-    return readdirSync(this.#snapshots)
-      .filter((name) => /^\d+$/.test(name))
-      .map(BigInt);
+    return listFolders(this.#snapshots);
   }
 
   /** The root of a container belongs to whom its image says, which the nearest layer knows. */

@@ -121,7 +121,7 @@ export class SnapshotStore {
 
   /** Removes the files of snapshots whose records are gone. */
   async removeFiles(numbers: readonly bigint[]): Promise<void> {
-    for (const number of numbers) await this.#backend.remove(number);
+    await Promise.all(numbers.map((number) => this.#backend.remove(number)));
   }
 
   /** Sets labels: those the mask names (`labels`, `labels.…`), or all when it is empty. */
@@ -152,6 +152,7 @@ export class SnapshotStore {
 
   /** Removes folders that no snapshot has, which a daemon that was killed may have left. Returns how many they were. */
   async sweep(): Promise<number> {
+    // All of them are out of the way before this waits for the first.
     const known = new Set(this.#database.prepare('SELECT number FROM snapshots WHERE snapshotter = $snapshotter').all({ snapshotter: this.name }).map((row) => integerOf(row, 'number')));
     const orphans = this.#backend.list().filter((number) => !known.has(number));
     await this.removeFiles(orphans);

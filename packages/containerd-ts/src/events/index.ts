@@ -1,0 +1,1 @@
+export { EventExchange, UNREAD_EVENTS_MAX, type EventEnvelope } from './exchange.ts';
