@@ -7,6 +7,7 @@ const repository = path.resolve(import.meta.dirname, '../..');
 process.env.PATH = `${path.join(repository, 'node_modules/.bin')}:${process.env.PATH}`;
 const [{ startEngine }, { startPeer }, { busyboxArchive }] = await Promise.all(['engine', 'peer', 'images'].map((name) => import(`../support/${name}.ts`)));
 
+// Node runs the TypeScript of e2e/support by itself.
 await using engine = await startEngine();
 await using peer = await startPeer();
 const archive = busyboxArchive(engine.folder);
