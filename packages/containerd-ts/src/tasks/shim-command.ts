@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { DeleteResponse } from '@dray/containerd-api/task';
+import { Any as WireAny } from '@dray/containerd-api/types';
 import type { Any } from '../any.ts';
 import { ContainerdError } from '../errors.ts';
 import { VERSION } from '../version.ts';
@@ -23,28 +24,43 @@ const DELETE_TIMEOUT_MS = 10_000;
 /** Bytes of a shim's output that are read. */
 const OUTPUT_BYTES_MAX: number = 64 * 1024;
 
+/** Binaries that know nothing of BootstrapParams and take it for the options it begins like. Found out once for each. */
+const withoutBootstrap = new Set<string>();
+
+/** What a shim of containerd 1.x says when it takes the parameters for an Any of options. */
+const TAKEN_FOR_OPTIONS = /type with url .*: not found/;
+
 /**
- * Runs the shim's `start` command.
+ * Runs the shim's `start` command. The parameters go to its standard input as containerd 2.3 sends them; a shim that is too old for them gets what
+ * containerd 1.x sends, the bare options.
  *
  * @throws ContainerdError `unknown`, `SHIM_START`
  */
 export async function startShim(binary: string, bundle: Bundle, environment: ShimEnvironment, options: Any | undefined): Promise<ShimAddress> {
-  const input = encodeBootstrap({
-    id: bundle.id,
-    namespace: bundle.namespace,
-    isDebug: environment.isDebug,
-    version: VERSION,
-    ttrpcAddress: environment.ttrpcAddress,
-    grpcAddress: environment.grpcAddress,
-    binary: environment.publishBinary,
-    options,
-  });
-  const { stdout, stderr, failure } = await run(binary, [...flags(bundle, environment), 'start'], { bundle, environment, input, timeoutMs: START_TIMEOUT_MS });
-  if (failure !== undefined) {
-    const said = Buffer.concat([stdout, stderr]).toString('utf8').trim();
-    throw new ContainerdError(`failed to start shim: start failed: ${said}: ${failure}: unknown`, { kind: 'unknown', code: 'SHIM_START' });
-  }
-  return parseShimAnswer(stdout);
+  const legacyInput = options === undefined ? new Uint8Array() : WireAny.encode({ ...options }).finish();
+  if (withoutBootstrap.has(binary)) return answerOf(await runStart(binary, bundle, environment, legacyInput));
+  const result = await runStart(binary, bundle, environment, bootstrapInput(bundle, environment, options));
+  if (result.failure === undefined || !TAKEN_FOR_OPTIONS.test(saidBy(result))) return answerOf(result);
+  withoutBootstrap.add(binary);
+  return answerOf(await runStart(binary, bundle, environment, legacyInput));
+}
+
+function runStart(binary: string, bundle: Bundle, environment: ShimEnvironment, input: Uint8Array): Promise<RunResult> {
+  return run(binary, [...flags(bundle, environment), 'start'], { bundle, environment, input, timeoutMs: START_TIMEOUT_MS });
+}
+
+function bootstrapInput(bundle: Bundle, environment: ShimEnvironment, options: Any | undefined): Uint8Array {
+  const { ttrpcAddress, grpcAddress, isDebug, publishBinary } = environment;
+  return encodeBootstrap({ id: bundle.id, namespace: bundle.namespace, isDebug, version: VERSION, ttrpcAddress, grpcAddress, binary: publishBinary, options });
+}
+
+function answerOf(result: RunResult): ShimAddress {
+  if (result.failure === undefined) return parseShimAnswer(result.stdout);
+  throw new ContainerdError(`failed to start shim: start failed: ${saidBy(result)}: ${result.failure}: unknown`, { kind: 'unknown', code: 'SHIM_START' });
+}
+
+function saidBy({ stdout, stderr }: RunResult): string {
+  return Buffer.concat([stdout, stderr]).toString('utf8').trim();
 }
 
 /**
