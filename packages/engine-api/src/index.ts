@@ -1,5 +1,13 @@
 export type { DaemonConfig, NetworkConfig, RuntimeConfig, UlimitConfig } from './config.ts';
-export type { DaemonContext, DaemonPaths } from './context.ts';
+export type { ContainerReference, ContainerService, ContainerUsage } from './containers/container-service.ts';
+export type { ContainerServiceFactory, DaemonContext, DaemonPaths } from './context.ts';
+export { type Daemon, type DaemonOptions, createDaemon, daemonPaths } from './daemon.ts';
 export { EngineApiError, type ErrorKind, isEngineApiError } from './errors.ts';
+export { type EngineEvent, EventBus, type EventDraft } from './events/index.ts';
+export { API_VERSION, API_VERSION_MIN, HttpApi, type HttpApiOptions, type ListenAddress, type Listener, type Route, type RouteContext, type TlsSettings, describeAddress, listen } from './http/index.ts';
+export { type ImageService, ImageStore, type ResolvedImage, applyChanges, loadImages } from './images/index.ts';
 export type { KernelPort, MountDescription } from './kernel-port.ts';
 export { type Logger, silentLogger } from './logger.ts';
+export type { NetworkBackend, NetworkService } from './networks/index.ts';
+export type { ComponentVersion } from './system/index.ts';
+export type { Volume, VolumeService } from './volumes/index.ts';

@@ -36,6 +36,11 @@ export class EventBus {
     this.#now = options.now ?? nowNanos;
   }
 
+  /** How many listen now. */
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
   /** Announces a change; never throws and never waits. */
   publish(draft: EventDraft): void {
     const event: EngineEvent = { type: draft.type, action: draft.action, actor: { id: draft.actor.id, attributes: { ...draft.actor.attributes } }, timeNanos: draft.timeNanos ?? this.#now() };

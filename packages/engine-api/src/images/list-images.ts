@@ -38,9 +38,16 @@ export async function selectImages(store: ImageStore, images: readonly Catalogue
     const labels = image.config.config?.Labels;
     if (!filters.matchLabels('label', labels) || !filters.matchNoLabels('label!', labels)) return false;
     if (filters.has('dangling') && filters.bool('dangling', false) !== (repoTags(image).length === 0)) return false;
-    const patterns = filters.get('reference');
-    return patterns.length === 0 || [...recordsOf(image, 'tag'), ...recordsOf(image, 'digest')].some(({ name }) => patterns.some((pattern) => matchesReferencePattern(pattern, name)));
-  }).sort((a, b) => createdMs(b) - createdMs(a));
+    return true;
+  }).flatMap((image) => withMatchingNames(image, filters.get('reference'))).sort((a, b) => createdMs(b) - createdMs(a));
+}
+
+/** The image with those of its names that fit one of the patterns; nothing where none does. */
+function withMatchingNames(image: CataloguedImage, patterns: readonly string[]): CataloguedImage[] {
+  if (patterns.length === 0) return [image];
+  const fits = (one: { record: { name: string }; name: { familiar: string; repository: string } }): boolean => patterns.some((pattern) => matchesReferencePattern(pattern, one.name));
+  const names = new Set([...recordsOf(image, 'tag'), ...recordsOf(image, 'digest')].filter(fits).map(({ record }) => record.name));
+  return names.size === 0 ? [] : [{ ...image, records: image.records.filter(({ record }) => names.has(record.name)) }];
 }
 
 function createdMs(image: CataloguedImage): number {

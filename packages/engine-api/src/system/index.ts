@@ -1,3 +1,4 @@
+export { authRoutes } from './auth-routes.ts';
 export { engineId } from './engine-id.ts';
 export { encodeEvent, eventRoutes, parseUnixTime } from './event-routes.ts';
 export { type HostFacts, limitWarnings, readHostFacts } from './host-facts.ts';
