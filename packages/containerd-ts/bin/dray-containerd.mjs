@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const bundle = join(here, '..', 'dist', 'dray-containerd.mjs');
+const bundle = join(here, '..', 'dist', 'bundle', 'dray-containerd.mjs');
 const source = join(here, '..', 'src', 'main.ts');
 const [major, minor] = process.versions.node.split('.').map(Number);
 

@@ -3,6 +3,7 @@ import { ContentDelete, ImageDelete, SnapshotRemove } from '@dray/containerd-api
 import type { Config } from './config.ts';
 import { ContainerStore } from './containers/container-store.ts';
 import { BlobFiles, ContentStore, IngestStore } from './content/index.ts';
+import { Differ, type LayerTool } from './diff/index.ts';
 import { errorText } from './errors.ts';
 import { EventExchange } from './events/index.ts';
 import { Collector, GcScheduler, type Removed } from './gc/index.ts';
@@ -26,6 +27,7 @@ export interface Stores extends AsyncDisposable {
   readonly leases: LeaseStore;
   /** By snapshotter. */
   readonly snapshots: ReadonlyMap<string, SnapshotStore>;
+  readonly differ: Differ;
   readonly events: EventExchange;
   readonly scheduler: GcScheduler;
 }
@@ -40,6 +42,9 @@ export function openStores(config: Config, logger: Logger): Stores {
     const content = new ContentStore({ database, namespaces, leases, files });
     const ingests = new IngestStore({ database, namespaces, leases, files }, content);
     const snapshots = new Map(createBackends(config).map((backend) => [backend.name, new SnapshotStore({ database, namespaces, leases, backend })]));
+    const layers = lazyLayerTool();
+    const overlayFolder = `${rootOf(config, 'overlayfs')}/snapshots/`;
+    const differ = new Differ({ content, ingests, layers: layers.get, isOverlayFolder: (folder) => folder.startsWith(overlayFolder) });
     const events = new EventExchange(readEventField);
     const onRemoved = (removed: Removed): void => {
       publishRemoved(events, removed);
@@ -55,11 +60,13 @@ export function openStores(config: Config, logger: Logger): Stores {
       ingests,
       leases,
       snapshots,
+      differ,
       events,
       scheduler,
       [Symbol.asyncDispose]: async () => {
         events.close();
         await scheduler[Symbol.asyncDispose]();
+        await layers.close();
         database[Symbol.dispose]();
       },
     };
@@ -85,12 +92,26 @@ export function sweep(stores: Stores, logger: Logger): void {
   }
 }
 
+/** The layer tool is loaded with the first layer: a daemon that only runs containers never needs it. */
+function lazyLayerTool(): { readonly get: () => Promise<LayerTool>; readonly close: () => Promise<void> } {
+  let tool: Promise<LayerTool> | undefined;
+  return {
+    get: () => (tool ??= import('./diff/oci-layers.ts').then((module) => module.createLayerTool())),
+    close: async () => {
+      await (await tool)?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function rootOf(config: Config, snapshotter: string): string {
+  return config.snapshotterRoots[snapshotter] ?? join(config.root, `io.containerd.snapshotter.v1.${snapshotter}`);
+}
+
 function createBackends(config: Config): SnapshotBackend[] {
-  const rootOf = (name: string): string => config.snapshotterRoots[name] ?? join(config.root, `io.containerd.snapshotter.v1.${name}`);
   const isEnabled = (name: string): boolean => !config.disabledPlugins.includes(`io.containerd.snapshotter.v1.${name}`);
   const backends: SnapshotBackend[] = [];
-  if (isEnabled('overlayfs')) backends.push(new OverlayBackend({ root: rootOf('overlayfs') }));
-  if (isEnabled('native')) backends.push(new NativeBackend({ root: rootOf('native') }));
+  if (isEnabled('overlayfs')) backends.push(new OverlayBackend({ root: rootOf(config, 'overlayfs') }));
+  if (isEnabled('native')) backends.push(new NativeBackend({ root: rootOf(config, 'native') }));
   return backends;
 }
 
