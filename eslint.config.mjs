@@ -19,7 +19,7 @@ const arrows = {
 };
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/build/**', '**/src/gen/**', '**/node_modules/**', '.nx/**', '**/*.mjs', '**/vitest.config.ts', 'vitest.shared.ts'] },
+  { ignores: ['**/dist/**', '**/build/**', '**/src/gen/**', '**/node_modules/**', '.nx/**', '**/*.mjs', '**/vitest.config.ts', 'vitest.shared.ts', '**/*.test.ts', 'packages/*/test/**', 'e2e/**'] },
   {
     files: ['packages/*/src/**/*.ts'],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
@@ -35,8 +35,15 @@ export default tseslint.config(
       }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/consistent-type-definitions': ['error', 'interface'],
+      '@typescript-eslint/dot-notation': ['error', { allowIndexSignaturePropertyAccess: true }],
+      '@typescript-eslint/no-misused-spread': 'off',
+      // Names that begin with an underscore are there for their lifetime only (`using _signals = …`).
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
+      // The empty string stands for "not given" in Docker's API.
+      '@typescript-eslint/prefer-nullish-coalescing': ['error', { ignorePrimitives: { string: true } }],
+      '@typescript-eslint/no-generated-empty-object-type': 'off',
       '@typescript-eslint/require-await': 'off',
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true }],
     },
   },
 );

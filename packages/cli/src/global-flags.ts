@@ -17,7 +17,7 @@ export function takeGlobalFlags(argv: readonly string[]): GlobalFlags {
   for (; index < argv.length && argv[index]?.startsWith('-'); index++) {
     const argument = argv[index] ?? '';
     if (argument === '-v' || argument === '--version' || argument === '-h' || argument === '--help') break;
-    const [flag = '', attached] = splitFlag(argument);
+    const [flag, attached] = splitFlag(argument);
     const variable = VALUE_FLAGS[flag];
     const set = SWITCHES[argument];
     if (variable !== undefined) {

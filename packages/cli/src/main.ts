@@ -19,13 +19,18 @@ export async function main(argv: readonly string[]): Promise<void> {
     return;
   }
   const found = findCommand(first, others);
-  if (!found) return first === '--help' || first === '-h' || first === 'help' ? void process.stdout.write(help()) : fail(`unknown command: dray ${first}\n\nRun 'dray --help' for more information`, 1);
+  if (!found) return unknownCommand(first);
   try {
     if (asksForHelp(found.command, found.argv)) process.stdout.write(commandHelp(found.command));
     else await found.command.run(found.argv, config);
   } catch (failure) {
     report(failure);
   }
+}
+
+function unknownCommand(name: string): void {
+  if (['--help', '-h', 'help'].includes(name)) process.stdout.write(help());
+  else fail(`unknown command: dray ${name}\n\nRun 'dray --help' for more information`, 1);
 }
 
 function findCommand(first: string, others: readonly string[]): { command: (typeof COMMANDS)[string]; argv: string[] } | undefined {

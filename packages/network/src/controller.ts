@@ -253,7 +253,7 @@ export class NetworkController implements AsyncDisposable {
     const existing = this.list().find(({ name }) => name === 'bridge');
     const address = bridge.address === undefined ? undefined : parseCidr(bridge.address);
     const wanted = address && { subnet: formatCidr(networkOf(address)), gateway: address.address };
-    if (existing && existing.bridge === bridge.name && (!wanted || existing.ipam[0]?.subnet === wanted.subnet)) return;
+    if (existing?.bridge === bridge.name && (!wanted || existing.ipam[0]?.subnet === wanted.subnet)) return;
     if (existing) this.#networks.delete(existing.id);
     this.#persist({
       ...base, id: existing?.id ?? randomBytes(32).toString('hex'), name: 'bridge', driver: 'bridge', bridge: bridge.name, ipam: [wanted ?? this.#completeIpam(undefined)],

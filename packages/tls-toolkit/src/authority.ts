@@ -170,7 +170,6 @@ function checkDays(days: number): number {
 }
 
 function checkName(name: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused here
   if (name === '' || name.length > 64 || /[\u0000-\u001f\u007f]/.test(name)) throw new TlsError('INVALID_OPTION', `cannot use the name ${JSON.stringify(name)}: want 1 to 64 printable characters`);
   return name;
 }

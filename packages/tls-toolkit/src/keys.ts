@@ -36,7 +36,7 @@ export function keyFromPem(pem: string, passphrase?: string): KeyObject {
 }
 
 function readKey(pem: string, passphrase: string | undefined): KeyObject {
-  const isEncrypted = /ENCRYPTED/.test(pem);
+  const isEncrypted = pem.includes('ENCRYPTED');
   if (isEncrypted && passphrase === undefined) throw new TlsError('BAD_PASSPHRASE', 'cannot read the key: it is encrypted and no pass phrase was given');
   try {
     return createPrivateKey({ key: pem, format: 'pem', ...(passphrase !== undefined && { passphrase }) });
