@@ -10,7 +10,7 @@ import { UsageError } from './option-values.ts';
 /** Runs `dray` with a command line; the exit status goes to `process.exitCode`. */
 export async function main(argv: readonly string[]): Promise<void> {
   const { environment, rest, error } = takeGlobalFlags(argv);
-  if (error !== undefined) return fail(error, 125);
+  if (error !== undefined) { fail(error, 125); return; }
   Object.assign(process.env, environment);
   const config = await Config.load(fileURLToPath(new URL('..', import.meta.url)));
   const [first = '--help', ...others] = rest;
@@ -19,7 +19,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     return;
   }
   const found = findCommand(first, others);
-  if (!found) return unknownCommand(first);
+  if (!found) { unknownCommand(first); return; }
   try {
     if (asksForHelp(found.command, found.argv)) process.stdout.write(commandHelp(found.command));
     else await found.command.run(found.argv, config);
