@@ -9,7 +9,6 @@ export interface LoggerOptions {
   readonly path?: string;
   readonly maxSizeBytes?: number;
   readonly maxFiles?: number;
-  readonly isCompressed?: boolean;
   /** The socket that live readers connect to. */
   readonly attachSocket: string;
   readonly isTty: boolean;
@@ -21,7 +20,6 @@ export function loggerUri(options: LoggerOptions): string {
   if (options.path !== undefined) query.set('path', options.path);
   if (options.maxSizeBytes !== undefined) query.set('max-size', String(options.maxSizeBytes));
   if (options.maxFiles !== undefined) query.set('max-file', String(options.maxFiles));
-  if (options.isCompressed === true) query.set('compress', 'true');
   query.set('attach', options.attachSocket);
   query.set('tty', options.isTty ? '1' : '0');
   return `binary://${options.loggerPath}?${query.toString().replaceAll('+', '%20')}`;

@@ -1,13 +1,14 @@
 /** One client connected to one process: output from the logger to the client, the client's input into the process. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connectAttachSocket, type OutputSelection } from './attach-socket.ts';
+import type { OutputSelection } from './attach-socket.ts';
 import { DetachScanner } from './detach-keys.ts';
+import type { OutputSource } from './output-source.ts';
 import { openStdinPipe } from './stdin-pipe.ts';
 
 /** Where a process's streams are. */
 export interface ProcessStreams {
-  readonly attachSocket: string;
+  openOutput(selection: OutputSelection): Promise<OutputSource>;
   /** Undefined when the process has no input. */
   readonly stdinFifo: string | undefined;
   /** Tells the shim that no more input comes. */
@@ -22,7 +23,12 @@ export interface SessionOptions {
   readonly closesStdin: boolean;
   /** Only for terminals: what ends the session and leaves the process running. */
   readonly detachKeys: Buffer | undefined;
+  /** The client's write side is closed only after this: what the client asks next (an exit code) must be known by then. */
+  readonly beforeEnd?: () => Promise<void>;
 }
+
+/** A process that is gone may have left children with its output open; after so long without a byte of theirs the session ends. */
+const QUIET_MS = 2000;
 
 /** How a session ended. */
 export type SessionEnd = 'output-ended' | 'client-gone' | 'detached' | 'process-gone';
@@ -35,9 +41,10 @@ export class StreamSession {
   readonly #client: Duplex;
   readonly #options: SessionOptions;
   readonly #ended = Promise.withResolvers<SessionEnd>();
-  #output: Socket | undefined;
+  #output: OutputSource | undefined;
   #stdin: Socket | undefined;
   #closeStdin: (() => Promise<void>) | undefined;
+  #quiet: NodeJS.Timeout | undefined;
   #isOver = false;
 
   constructor(client: Duplex, options: SessionOptions) {
@@ -57,7 +64,7 @@ export class StreamSession {
     if (this.#isOver) return;
     const { output, hasStdin } = this.#options;
     const [out, stdin] = await Promise.all([
-      output && (output.stdout || output.stderr) ? connectAttachSocket(streams.attachSocket, output) : undefined,
+      output && (output.stdout || output.stderr) ? streams.openOutput(output) : undefined,
       hasStdin && streams.stdinFifo !== undefined ? openStdinPipe(streams.stdinFifo) : undefined,
     ]);
     this.#output = out;
@@ -80,16 +87,35 @@ export class StreamSession {
   processGone(): void {
     this.#stdin?.destroy();
     if (!this.#output) this.#finish('process-gone');
+    else this.#endWhenQuiet(this.#output);
   }
 
-  #pumpOutput(out: Socket): void {
-    out.on('data', (chunk: Buffer) => {
-      if (!this.#client.write(chunk)) out.pause();
+  /** Ends the session with a message of the daemon's in place of output. */
+  fail(message: string, isFramed: boolean): void {
+    const text = Buffer.from(message);
+    const header = Buffer.alloc(8);
+    header.writeUInt8(1, 0);
+    header.writeUInt32BE(text.length, 4);
+    this.#client.write(isFramed ? Buffer.concat([header, text]) : text);
+    this.#finish('process-gone');
+  }
+
+  #endWhenQuiet(output: OutputSource): void {
+    this.#quiet ??= setTimeout(() => {
+      if (output.isPaused) this.#quiet?.refresh(); // the client is slow, there may be more
+      else this.#finish('process-gone');
+    }, QUIET_MS);
+  }
+
+  #pumpOutput(output: OutputSource): void {
+    this.#client.on('drain', () => { output.resume(); });
+    output.flow({
+      data: (chunk) => {
+        this.#quiet?.refresh();
+        if (!this.#client.write(chunk)) output.pause();
+      },
+      end: () => { this.#finish('output-ended'); },
     });
-    this.#client.on('drain', () => out.resume());
-    out.once('end', () => { this.#finish('output-ended'); });
-    out.on('error', () => { this.#finish('output-ended'); });
-    out.once('close', () => { this.#finish('output-ended'); });
   }
 
   #pumpInput(stdin: Socket, streams: ProcessStreams): void {
@@ -123,12 +149,20 @@ export class StreamSession {
   #finish(end: SessionEnd): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    clearTimeout(this.#quiet);
     this.#output?.destroy();
     this.#stdin?.destroy();
     // A client that vanished without closing its side will send nothing more either.
     if (end === 'client-gone' && this.#options.closesStdin) this.#tellEndOfInput();
-    if (end === 'client-gone') this.#client.destroy();
-    else this.#client.end();
-    this.#ended.resolve(end);
+    void this.#closeClient(end).finally(() => { this.#ended.resolve(end); });
+  }
+
+  async #closeClient(end: SessionEnd): Promise<void> {
+    if (end === 'client-gone') {
+      this.#client.destroy();
+      return;
+    }
+    if (end === 'output-ended') await this.#options.beforeEnd?.();
+    this.#client.end();
   }
 }
