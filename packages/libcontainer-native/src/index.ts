@@ -7,6 +7,7 @@ export * from './process/index.ts';
 export * from './init/plan.ts';
 export { encodePlan } from './init/encode-plan.ts';
 export * from './init/binary.ts';
+export { nativeFile } from './native.ts';
 export { describeTrouble, initError } from './init/failure.ts';
 export type { InitTrouble, InitWarning } from './init/failure.ts';
 export * from './init/spawn.ts';
