@@ -67,6 +67,8 @@ export interface OciImageErrorDetails {
   readonly registryCode?: string;
   /** Message a registry answered with, without this package's words around it. */
   readonly registryMessage?: string;
+  /** The request that a registry refused, as `HEAD https://host/v2/…`, without query. */
+  readonly request?: string;
   readonly errno?: number;
   readonly syscall?: string;
   readonly path?: string;
@@ -80,6 +82,7 @@ export class OciImageError extends Error {
   readonly status: number | undefined;
   readonly registryCode: string | undefined;
   readonly registryMessage: string | undefined;
+  readonly request: string | undefined;
   readonly errno: number | undefined;
   readonly syscall: string | undefined;
   readonly path: string | undefined;
@@ -91,6 +94,7 @@ export class OciImageError extends Error {
     this.status = details.status;
     this.registryCode = details.registryCode;
     this.registryMessage = details.registryMessage;
+    this.request = details.request;
     this.errno = details.errno;
     this.syscall = details.syscall;
     this.path = details.path;

@@ -18,3 +18,12 @@ export { type LayerProgress, type LayerUnpacker, PARALLEL_LAYERS_DEFAULT, pull, 
 export * from './bundle/index.ts';
 export { decompress, type DecompressionLimits, sniffCompression } from './compression.ts';
 export * from './tar/index.ts';
+export * from './archive/index.ts';
+export { type ImageFormat, writeImage } from './image-write.ts';
+export { applyLayer, packTree, readFileFromLayers } from './layers-lazy.ts';
+export type { AppliedLayer, ApplyLayerOptions } from './layers/apply-here.ts';
+export type { PackedLayer, PackLayerOptions } from './layers/pack-here.ts';
+export type { LayerForm } from './layers/target-tree.ts';
+export type { LayerLimits } from './layers/limits.ts';
+export type { PackTreeOptions } from './layers/tree-reader.ts';
+export { LayerWorkers, type LayerWorkersOptions } from './layers/workers.ts';

@@ -57,6 +57,7 @@ export async function applyLayerHere(options: ApplyLayerOptions): Promise<Applie
   using tree = openTree(options);
   const hasLowers = options.form === 'overlay' ? !tree.lowers.isEmpty : !(options.isBase ?? tree.list(tree.root).length === 0);
   using applier = new LayerApplier(tree, { form: options.form, hasLowers, limits: options.limits ?? {} });
+  if (hasLowers && options.form === 'overlay') tree.inheritRoot();
   const decoder = new TarDecoder();
   const digester = new Digester(options.expectedDiffId === undefined ? 'sha256' : digestAlgorithm(options.expectedDiffId));
   for await (const chunk of decompress(countBytes(options), options.limits)) {
@@ -99,7 +100,9 @@ async function* countBytes(options: ApplyLayerOptions): AsyncGenerator<Uint8Arra
 }
 
 async function* readBlob(path: string): AsyncGenerator<Uint8Array, void, void> {
-  await using file = await open(path, 'r');
+  await using file = await open(path, 'r').catch((error: unknown) => {
+    throw new OciImageError('CONTENT_NOT_FOUND', `cannot open layer blob ${JSON.stringify(path)}`, { cause: error });
+  });
   for (;;) {
     const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(READ_CHUNK_BYTES), 0, READ_CHUNK_BYTES, null);
     if (bytesRead === 0) return;

@@ -158,6 +158,18 @@ export class TargetTree implements Disposable {
     utimensat(folder, nativeName(name), { atimeNs: stat.atimeNs, mtimeNs: stat.mtimeNs });
   }
 
+  /** Gives the root the attributes of the layers below: overlayfs shows the topmost layer's root. */
+  inheritRoot(): void {
+    const lower = this.#lowers.find([]);
+    if (lower === undefined) return;
+    try {
+      this.copyFolderAttributes(lower, this.#root, '.');
+      this.setTimesLater(this.#root, [], lower.stat);
+    } finally {
+      closeFd(lower.fd);
+    }
+  }
+
   /** Walks to a folder name by name and makes what is missing. @returns a descriptor the caller owns */
   #makeFolder(wanted: readonly string[]): number {
     const done: string[] = [];

@@ -44,7 +44,7 @@ export class Authorizer {
     const isBasic = challenges.some((challenge) => challenge.scheme === 'basic');
     if (!isBasic || this.#usesBasic.has(endpoint.baseUrl)) return false;
     const credentials = await this.#credentials(endpoint);
-    if (credentials?.kind !== 'basic') return false;
+    if (credentials?.kind !== 'basic') throw new OciImageError('REGISTRY_UNAUTHORIZED', 'no basic auth credentials', { status: 401, request: `HEAD ${endpoint.baseUrl}/v2/` });
     this.#usesBasic.add(endpoint.baseUrl);
     return true;
   }

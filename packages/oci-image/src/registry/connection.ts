@@ -1,7 +1,8 @@
 import { OciImageError, type OciImageErrorCode } from '../errors.ts';
 import type { Authorizer } from './authorizer.ts';
 import type { Endpoint, HostTable } from './hosts.ts';
-import { registryError } from './registry-error.ts';
+import { parseChallenges } from './challenge.ts';
+import { type RegistryFault, registryError } from './registry-error.ts';
 import { Backoff, isTransient, parseRetryAfter, type RetryOptions } from './retry.ts';
 import type { HttpRequest, HttpResponse, Transport } from './transport.ts';
 
@@ -106,7 +107,10 @@ export class RegistryConnection {
     if (request.accept.includes(response.status)) return response;
     onRetryAfter?.(parseRetryAfter(response.header('retry-after')));
     const body = await response.text(ERROR_BYTES_MAX);
-    throw registryError({ what: request.what, status: response.status, body, ...(request.notFound === undefined ? {} : { notFound: request.notFound }) });
+    throw registryError({
+      what: request.what, status: response.status, body, fault: refusal(response), request: `${request.method} ${response.requestUrl.replace(/\?.*$/s, '')}`,
+      ...(request.notFound === undefined ? {} : { notFound: request.notFound }),
+    });
   }
 
   async #send(endpoint: Endpoint, request: RegistryRequest): Promise<LocatedResponse> {
@@ -127,6 +131,18 @@ export class RegistryConnection {
       if (redirects >= REDIRECTS_MAX) throw new OciImageError('REGISTRY_PROTOCOL', `${request.what}: more than ${REDIRECTS_MAX} redirects`);
       url = redirectTarget(request.what, url, response.header('location'));
     }
+  }
+}
+
+/** What a 401's challenge says is wrong with the token that was sent (RFC 6750): it goes before what the body says. */
+function refusal(response: HttpResponse): RegistryFault | undefined {
+  if (response.status !== 401) return undefined;
+  const bearer = parseChallenges(response.headers('www-authenticate')).find((challenge) => challenge.scheme === 'bearer');
+  const message = bearer?.parameters['error_description'];
+  switch (bearer?.parameters['error']) {
+    case 'insufficient_scope': return { code: 'DENIED', message: message ?? 'requested access to the resource is denied' };
+    case 'invalid_token': return { code: 'UNAUTHORIZED', message: message ?? 'authentication required' };
+    default: return undefined;
   }
 }
 

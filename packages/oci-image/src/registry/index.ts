@@ -3,3 +3,5 @@ export { credentialKey, type Credentials, type CredentialSource, fixedCredential
 export type { HostOptions } from './hosts.ts';
 export type { RetryOptions } from './retry.ts';
 export { type HttpRequest, type HttpResponse, type HttpTransportOptions, type Transport } from './transport.ts';
+export { type DockerFailure, dockerPullFailure } from './docker-wording.ts';
+export { type Challenge, parseChallenges } from './challenge.ts';

@@ -25,12 +25,13 @@ const MESSAGE_LENGTH_MAX = 2048;
 /**
  * The error for a registry's answer. `body` is what it sent, at most 64 KiB of it: `{errors:[{code,message}]}`, or a token server's `{details}`, or anything.
  */
-export function registryError(options: { readonly what: string; readonly status: number; readonly body: string; readonly notFound?: OciImageErrorCode }): OciImageError {
-  const fault = parseFault(options.body);
+export function registryError(options: { readonly what: string; readonly status: number; readonly body: string; readonly notFound?: OciImageErrorCode; readonly fault?: RegistryFault | undefined; readonly request?: string }): OciImageError {
+  const fault = options.fault ?? parseFault(options.body);
   const code = (fault === undefined ? undefined : CODE_OF_FAULT[fault.code]) ?? codeOfStatus(options.status, options.notFound ?? 'REGISTRY_PROTOCOL');
   const reason = fault === undefined ? `unexpected status ${options.status}` : describeFault(fault);
   return new OciImageError(code, `${options.what}: ${reason}`, {
     status: options.status,
+    ...(options.request === undefined ? {} : { request: options.request }),
     ...(fault === undefined ? {} : { registryCode: fault.code, registryMessage: fault.message }),
   });
 }

@@ -189,8 +189,19 @@ function toBody(body: HttpRequest['body']): Uint8Array | null {
 function connectionError(request: HttpRequest, error: unknown): unknown {
   if (request.signal?.aborted === true) return request.signal.reason;
   if (error instanceof Error && error.name === 'OciImageError') return error;
-  const reason = error instanceof Error ? (error.message === '' && 'code' in error ? String(error.code) : error.message) : String(error);
-  return new OciImageError('REGISTRY_UNAVAILABLE', `${request.method} ${hostOf(request.url)}: ${reason}`, { cause: error });
+  return new OciImageError('REGISTRY_UNAVAILABLE', `${request.method} ${hostOf(request.url)}: ${connectionReason(request.url, error)}`, { cause: error, request: `${request.method} ${hostOf(request.url)}` });
+}
+
+/** Worded as Go's dialer does, which is what users of docker know. */
+function connectionReason(url: string, error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { hostname, host, port, protocol } = new URL(url);
+  switch ('code' in error ? error.code : undefined) {
+    case 'ECONNREFUSED': return `dial tcp ${port === '' ? `${host}:${protocol === 'https:' ? 443 : 80}` : host}: connect: connection refused`;
+    case 'ENOTFOUND': return `dial tcp: lookup ${hostname}: no such host`;
+    case 'ECONNRESET': case 'UND_ERR_SOCKET': return 'connection reset by peer';
+    default: return error.message === '' ? error.name : error.message;
+  }
 }
 
 function hostOf(url: string): string {
