@@ -21,8 +21,8 @@ export interface InitPlan {
   /** Offsets of a new time namespace. */
   readonly timeOffsets?: { readonly monotonic?: TimeOffset; readonly boottime?: TimeOffset };
   /**
-   * Absolute paths of the files that put a process into its cgroups: v1 `tasks` (one per hierarchy), v2 `cgroup.procs`. The first stage, which
-   * has one thread, writes "0" into each before it clones init, and init inherits them. Measured: "0" into v1's `tasks` takes 20 µs per
+   * Absolute paths of the files that put a process into its cgroups: v1 `tasks` (one per hierarchy), v2 `cgroup.procs`. The first stage opens
+   * them; init, which has one thread, writes "0" into each before it does anything else. Measured: "0" into v1's `tasks` takes 20 µs per
    * hierarchy; a pid, or `cgroup.procs`, makes the kernel wait for every processor (8 to 30 ms for the first).
    */
   readonly cgroupProcs?: readonly string[];
