@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { DEFAULT_DEVICES, type DeviceCgroupRule, type PlanDevice } from '@dray/libcontainer';
+import { DEFAULT_DEVICES, type PlanDevice } from '@dray/libcontainer';
 import { invalidSpec } from '../errors.ts';
 import type { DeviceSpec } from './types.ts';
 
@@ -14,11 +14,6 @@ export function planDevices(devices: readonly DeviceSpec[], { bind }: { readonly
   const paths = new Set(own.map((device) => device.path));
   const all = [...DEFAULT_DEVICES.filter((device) => !paths.has(device.path)), ...own];
   return bind ? all.map((device) => (device.type === 'p' ? device : { ...device, bindFrom: device.path })) : all;
-}
-
-/** The rules that come with the device nodes of a configuration. */
-export function deviceRules(devices: readonly DeviceSpec[]): DeviceCgroupRule[] {
-  return devices.filter(({ type }) => type === 'c' || type === 'b' || type === 'u').map(({ type, major, minor }) => ({ allow: true, type: type === 'u' ? 'c' : type, major, minor, access: 'rwm' }));
 }
 
 function planDevice({ path, type, major, minor, fileMode, uid, gid }: DeviceSpec): PlanDevice {

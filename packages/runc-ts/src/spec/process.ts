@@ -96,7 +96,8 @@ function capabilityMasks(capabilities: CapabilitiesSpec, warn: (message: string)
   const unknown = [...new Set(parsed.flatMap((each) => each.unknown))].sort();
   if (unknown.length > 0) warn(`ignoring unknown or unavailable capabilities: [${unknown.join(' ')}]`);
   const [bounding = 0n, effective = 0n, permitted = 0n, inheritable = 0n, ambient = 0n] = parsed.map((each) => each.mask);
-  return { bounding, effective, permitted, inheritable, ambient };
+  // The kernel raises only ambient capabilities that are permitted and inheritable; the originals drop the others without a word.
+  return { bounding, effective, permitted, inheritable, ambient: ambient & permitted & inheritable };
 }
 
 function planRlimit({ type, soft, hard }: RlimitSpec): PlanRlimit {
