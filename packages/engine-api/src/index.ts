@@ -1,5 +1,5 @@
 export type { DaemonConfig, NetworkConfig, RuntimeConfig, UlimitConfig } from './config.ts';
-export type { ContainerReference, ContainerService, ContainerUsage } from './containers/container-service.ts';
+export { type ContainerReference, type ContainerService, type ContainerUsage, createContainerService } from './containers/index.ts';
 export type { ContainerServiceFactory, DaemonContext, DaemonPaths } from './context.ts';
 export { type Daemon, type DaemonOptions, createDaemon, daemonPaths } from './daemon.ts';
 export { EngineApiError, type ErrorKind, isEngineApiError } from './errors.ts';
