@@ -20,8 +20,6 @@ export interface NamespaceUpdate {
 /** Namespaces with their labels. A namespace also comes into being with its first object. */
 export class NamespaceStore {
   readonly #database: Database;
-  /** Names that are known to exist, so that {@link ensure} costs nothing on the hot path. */
-  readonly #known = new Set<string>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -29,10 +27,9 @@ export class NamespaceStore {
 
   /** Makes sure that the namespace exists; part of the caller's transaction. */
   ensure(name: string): void {
-    if (this.#known.has(name)) return;
+    if (this.#database.prepare('SELECT 1 FROM namespaces WHERE name = $name').get({ name }) !== undefined) return;
     validateIdentifier(name);
-    this.#database.prepare('INSERT INTO namespaces (name) VALUES ($name) ON CONFLICT DO NOTHING').run({ name });
-    this.#known.add(name);
+    this.#database.prepare('INSERT INTO namespaces (name) VALUES ($name)').run({ name });
   }
 
   /** The labels of a namespace; an unknown one has none, which is no error. */
@@ -92,7 +89,6 @@ export class NamespaceStore {
         throw notFound('NAMESPACE_NOT_FOUND', `namespace ${quote(name)}`);
       }
     });
-    this.#known.delete(name);
   }
 
   /** What keeps a namespace from being deleted, in containerd's words. */
