@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ let path: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'dray-metadata-'));
-  path = join(folder, 'meta.db');
+  path = join(folder, 'metadata', 'meta.db');
 });
 
 afterEach(() => {
@@ -61,6 +61,7 @@ describe('openDatabase()', () => {
   });
 
   it('refuses a file that is no store', () => {
+    mkdirSync(join(folder, 'metadata'));
     writeFileSync(path, 'this is not a database, but it is long enough to look like one at first sight'.repeat(100));
     expect(() => openDatabase(path)).toThrow(/cannot open metadata store/);
   });

@@ -34,7 +34,7 @@ const SYNC_DELAY_MS = 50;
 /**
  * Opens the metadata store, creating and migrating it as needed, and keeps it locked for this process.
  *
- * The lock is SQLite's exclusive one, which the kernel drops when the process dies, however it dies: it doubles as the lock of the root directory.
+ * The file lies in a folder of its own under the root directory. The lock is SQLite's exclusive one, which the kernel drops when the process dies, however it dies: it doubles as the lock of the root directory.
  * `synchronous=NORMAL` writes each commit to the write-ahead log without waiting for the disk, so a killed daemon loses nothing; the log is forced to
  * the disk in the background at most 50 ms later, so a power cut can lose the last moments, never consistency.
  *
@@ -66,7 +66,7 @@ function lock(sqlite: DatabaseSync, path: string): void {
     sqlite.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN EXCLUSIVE; COMMIT');
   } catch (error) {
     if (errorText(error).includes('locked')) {
-      throw new ContainerdError(`root directory "${dirname(path)}" is in use by another dray-containerd`, { kind: 'failed_precondition', code: 'ROOT_IN_USE', cause: error });
+      throw new ContainerdError(`root directory "${dirname(dirname(path))}" is in use by another dray-containerd`, { kind: 'failed_precondition', code: 'ROOT_IN_USE', cause: error });
     }
     throw unreadable(path, error);
   }
