@@ -108,14 +108,18 @@ function makeRoleLinks() {
   }
 }
 
-try {
+async function buildBinary() {
   const sources = [path.join(native, 'main.c'), ...['init', 'monitor', 'hello', 'lib'].flatMap((folder) => filesIn(path.join(native, folder), '.c'))];
   await buildTarget(path.join(out, 'dray'), sources, binaryFlags, binaryLink);
   makeRoleLinks();
-  if (!options.sanitize) {
-    const addonFlags = [...common, '-O2', '-fPIC', '-pthread', '-DNAPI_VERSION=9', '-isystem', nodeIncludeDirectory()];
-    await buildTarget(path.join(out, 'dray_libcontainer.node'), filesIn(path.join(native, 'addon'), '.c'), addonFlags, ['-shared', '-pthread', '-Wl,--gc-sections', '-Wl,-z,relro,-z,now,-z,noexecstack']);
-  }
-} catch (error) {
-  fail(error.message);
 }
+
+async function buildAddon() {
+  const flags = [...common, '-O2', '-fPIC', '-pthread', '-DNAPI_VERSION=9', '-isystem', nodeIncludeDirectory()];
+  await buildTarget(path.join(out, 'dray_libcontainer.node'), filesIn(path.join(native, 'addon'), '.c'), flags, ['-shared', '-pthread', '-Wl,--gc-sections', '-Wl,-z,relro,-z,now,-z,noexecstack']);
+}
+
+// A fault in one of the two does not keep the other from being built.
+const results = await Promise.allSettled(options.sanitize ? [buildBinary()] : [buildAddon(), buildBinary()]);
+const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.message] : []));
+if (reasons.length > 0) fail([...new Set(reasons)].join('; '));

@@ -129,8 +129,12 @@ static int wait_for_start(struct init *init)
 static int get_ready(struct init *init)
 {
 	const struct plan_process *process = &init->plan.process;
+	char path[32];
 	int r = 0;
 
+	(void)snprintf(path, sizeof(path), "self/fd/%d", init->fifo_fd);
+	if (init->fifo_fd >= 0 && faccessat(init->proc_fd, path, W_OK, 0) < 0)
+		return fail(init, errno, "exec-fifo", "%s", init->plan.exec_fifo);
 	report_ready(init);
 	if (process->has_seccomp && process->is_no_new_privileges)
 		r = load_seccomp(init);
