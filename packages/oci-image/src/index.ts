@@ -27,3 +27,4 @@ export type { LayerForm } from './layers/target-tree.ts';
 export type { LayerLimits } from './layers/limits.ts';
 export type { PackTreeOptions } from './layers/tree-reader.ts';
 export { LayerWorkers, type LayerWorkersOptions } from './layers/workers.ts';
+export { PARALLEL_UPLOADS_DEFAULT, push, type PushEvent, type PushOptions } from './push.ts';

@@ -11,6 +11,7 @@ import { type CredentialSource, fixedCredentials } from './credentials.ts';
 import { downloadBlob } from './download.ts';
 import { type HostOptions, HostTable } from './hosts.ts';
 import type { RetryOptions } from './retry.ts';
+import { type PushedBlob, uploadBlob, type UploadBlobOptions, uploadManifest } from './upload.ts';
 import { createHttpTransport, type HttpTransportOptions, type Transport } from './transport.ts';
 
 /** Options of {@link RegistryClient}. */
@@ -137,6 +138,19 @@ export class RegistryClient implements AsyncDisposable {
     });
     await response.discard();
     return response.status === 200;
+  }
+
+  /**
+   * Makes sure that a repository has a blob: found, mounted from another repository, or uploaded.
+   * @throws OciImageError `REGISTRY_*`
+   */
+  async pushBlob(reference: ImageReference, descriptor: Descriptor, options: UploadBlobOptions): Promise<PushedBlob> {
+    return await uploadBlob(this, this.#options.retry ?? {}, reference, descriptor, options);
+  }
+
+  /** Puts a manifest or index under the reference's tag, or under its digest when there is no tag. @returns its digest */
+  async pushManifest(reference: ImageReference, manifest: { readonly bytes: Uint8Array; readonly mediaType: string }, options: { readonly signal?: AbortSignal } = {}): Promise<Digest> {
+    return await uploadManifest(this.connection(reference), reference, manifest, options.signal);
   }
 
   /** Every tag of a repository, page by page. */
