@@ -70,6 +70,7 @@ function memoryStats(memory: StatFiles): MemoryStats {
     kernelTcp: memoryCounter(memory, 'kmem.tcp.'),
     cache: raw['cache'] ?? 0n,
     raw,
+    events: memory.pairs('memory.oom_control'),
   };
 }
 

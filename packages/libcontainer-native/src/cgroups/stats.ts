@@ -45,6 +45,7 @@ export interface MemoryStats {
   readonly cache: bigint;
   /** `memory.stat` as it is. */
   readonly raw: Readonly<Record<string, bigint>>;
+  /** `memory.events`, on v1 `memory.oom_control`: `oom_kill` counts on both. */
   readonly events?: Readonly<Record<string, bigint>>;
 }
 
