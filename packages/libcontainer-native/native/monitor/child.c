@@ -22,7 +22,16 @@ static void close_folder(DIR **folder)
 		(void)closedir(*folder);
 }
 
-int child_list_inherited(struct child_inherited *ret_inherited, int except)
+static int keep_own(const int own[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (own[i] >= 0 && fcntl(own[i], F_SETFD, FD_CLOEXEC) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int child_list_inherited(struct child_inherited *ret_inherited, const int own[2])
 {
 	__attribute__((cleanup(close_folder))) DIR *folder = opendir("/proc/self/fd");
 	struct child_inherited list = { .count = 0 };
@@ -33,14 +42,14 @@ int child_list_inherited(struct child_inherited *ret_inherited, int except)
 	while ((entry = readdir(folder)) != NULL) {
 		int fd = atoi(entry->d_name);
 
-		if (fd <= 2 || fd == dirfd(folder) || fd == except)
+		if (fd <= 2 || fd == dirfd(folder) || fd == own[0] || fd == own[1])
 			continue;
 		if (list.count == CHILD_INHERITED_MAX )
 			return -EMFILE;
 		list.fds[list.count++] = fd;
 	}
 	*ret_inherited = list;
-	return 0;
+	return keep_own(own);
 }
 
 void child_close_inherited(struct child_inherited *inherited)
@@ -77,22 +86,33 @@ static int place_fds(const int *fds, int count)
 	return 0;
 }
 
+/* What to start, and what it is given as 0, 1, 2, …; exec_fd is -1 for a program that argv[0] names. */
+struct program {
+	char *const *argv;
+	int exec_fd;
+	const int *fds;
+	int count;
+};
+
 /* Tells the parent the errno over a pipe that a successful exec closes. */
-static _Noreturn void child_run(char *const *argv, char *const *env, const int *fds, int count, int report)
+static _Noreturn void child_run(const struct program *program, int report)
 {
 	int result;
 
 	reset_signals();
-	result = place_fds(fds, count);
+	result = place_fds(program->fds, program->count);
 	if (result == 0) {
-		(void)execvpe(argv[0], argv, env);
+		if (program->exec_fd >= 0)
+			(void)execveat(program->exec_fd, "", program->argv, environ, AT_EMPTY_PATH);
+		else
+			(void)execvp(program->argv[0], program->argv);
 		result = -errno;
 	}
 	(void)!write(report, &result, sizeof result);
 	_exit(127);
 }
 
-static int start(char *const *argv, char *const *env, const int *fds, int count, pid_t *ret_pid)
+static int start(const struct program *program, pid_t *ret_pid)
 {
 	MON_OWNED_FD int read_end = -EBADF;
 	MON_OWNED_FD int write_end = -EBADF;
@@ -110,7 +130,7 @@ static int start(char *const *argv, char *const *env, const int *fds, int count,
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child_run(argv, env, fds, count, write_end);
+		child_run(program, write_end);
 	mon_close(&write_end);
 	if (read(read_end, &failure, sizeof failure) == (ssize_t)sizeof failure && failure < 0) {
 		(void)waitpid(pid, NULL, 0);
@@ -120,9 +140,9 @@ static int start(char *const *argv, char *const *env, const int *fds, int count,
 	return 0;
 }
 
-int child_start(char *const *argv, const int stdio[3], pid_t *ret_pid)
+int child_start(char *const *argv, int exec_fd, const int stdio[3], pid_t *ret_pid)
 {
-	return start(argv, environ, stdio, 3, ret_pid);
+	return start(&(struct program){ .argv = argv, .exec_fd = exec_fd, .fds = stdio, .count = 3 }, ret_pid);
 }
 
 static int wait_ready(int fd)
@@ -148,6 +168,7 @@ int child_start_logger(const struct mon_uri *uri, const char *id, const char *na
 	MON_OWNED_FD int ready_read = -EBADF;
 	MON_OWNED_FD int ready_write = -EBADF;
 	MON_OWNED_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fds[PLACED_MAX] = { null, null, null, out, err, -EBADF };
 	int ends[2], count = 1, result;
 
 	for (int i = 0; i < uri->pairs.count; i++) {
@@ -160,9 +181,10 @@ int child_start_logger(const struct mon_uri *uri, const char *id, const char *na
 		return -errno;
 	ready_read = ends[0];
 	ready_write = ends[1];
+	fds[PLACED_MAX - 1] = ready_write;
 	result = set_environment(id, namespace);
 	if (result == 0)
-		result = start((char *const *)argv, environ, (int[PLACED_MAX]){ null, null, null, out, err, ready_write }, PLACED_MAX, ret_pid);
+		result = start(&(struct program){ .argv = (char *const *)argv, .exec_fd = -1, .fds = fds, .count = PLACED_MAX }, ret_pid);
 	(void)unsetenv("CONTAINER_ID");
 	(void)unsetenv("CONTAINER_NAMESPACE");
 	mon_close(&ready_write);

@@ -13,12 +13,17 @@ struct child_inherited {
 	int fds[CHILD_INHERITED_MAX];
 };
 
-/* Lists them, leaving out `except` (the monitor's own). To be called before the monitor opens anything. */
-int child_list_inherited(struct child_inherited *ret_inherited, int except);
+/*
+ * Lists them, leaving out the monitor's own, which it makes close-on-exec; these may be -1. To be called before the monitor opens anything.
+ */
+int child_list_inherited(struct child_inherited *ret_inherited, const int own[2]);
 void child_close_inherited(struct child_inherited *inherited);
 
-/* Starts `argv` with these descriptors as 0, 1 and 2 (all of them valid). Returns 0, or -errno of fork or of exec. */
-int child_start(char *const *argv, const int stdio[3], pid_t *ret_pid);
+/*
+ * Starts `argv` with these descriptors as 0, 1 and 2 (all of them valid): the program that exec_fd refers to, or with -1 the one that argv[0] names.
+ * Returns 0, or -errno of fork or of exec.
+ */
+int child_start(char *const *argv, int exec_fd, const int stdio[3], pid_t *ret_pid);
 
 /*
  * Starts a foreign logger by containerd's contract: the pairs as arguments, CONTAINER_ID and CONTAINER_NAMESPACE in its environment, stdout's

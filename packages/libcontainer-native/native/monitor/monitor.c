@@ -351,15 +351,10 @@ static int open_console_listener(struct monitor *monitor)
 
 static int detach(struct monitor *monitor)
 {
-	int result;
-
 	(void)setsid(); /* fails when it is a leader already, which is as good */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;
-	result = child_list_inherited(&monitor->inherited, monitor->options.control_fd);
-	if (result == 0 && monitor->options.control_fd >= 0 && fcntl(monitor->options.control_fd, F_SETFD, FD_CLOEXEC) < 0)
-		result = -errno;
-	return result;
+	return child_list_inherited(&monitor->inherited, (const int[2]){ monitor->options.control_fd, monitor->options.exec_fd });
 }
 
 /* Lets go of the descriptors that belong to whoever started the monitor. */
@@ -376,7 +371,7 @@ static int leave_stdio(void)
 
 static int run_command(struct monitor *monitor, int stdio[3])
 {
-	int result = child_start(monitor->options.command, stdio, &monitor->command);
+	int result = child_start(monitor->options.command, monitor->options.exec_fd, stdio, &monitor->command);
 
 	for (int i = 0; i < 3; i++)
 		mon_close(&stdio[i]);
@@ -388,6 +383,7 @@ static int run_command(struct monitor *monitor, int stdio[3])
 		return result;
 	}
 	child_close_inherited(&monitor->inherited);
+	mon_close(&monitor->options.exec_fd);
 	return leave_stdio();
 }
 

@@ -49,6 +49,8 @@ static int set_number(struct mon_options *options, const char *name, size_t name
 		return result;
 	if (name_size == 10 && memcmp(name, "control-fd", 10) == 0)
 		options->control_fd = (int)number;
+	else if (name_size == 7 && memcmp(name, "exec-fd", 7) == 0)
+		options->exec_fd = (int)number;
 	else if (name_size == 6 && memcmp(name, "io-uid", 6) == 0)
 		options->io_uid = number;
 	else if (name_size == 6 && memcmp(name, "io-gid", 6) == 0)
@@ -84,7 +86,7 @@ static int parse_one(char **argv, struct mon_options *options)
 
 int mon_options_parse(int argc, char **argv, struct mon_options *ret_options, const char **ret_culprit)
 {
-	struct mon_options options = { .control_fd = -1, .id = "", .namespace = "" };
+	struct mon_options options = { .control_fd = -1, .exec_fd = -1, .id = "", .namespace = "" };
 	int i = 1;
 
 	while (i < argc && strcmp(argv[i], "--") != 0) {

@@ -14,6 +14,7 @@ struct mon_options {
 	const char *id, *namespace; /* --id, --namespace: told to foreign loggers */
 	const char *stdio[3];       /* --stdin, --stdout, --stderr URI */
 	int control_fd;             /* --control-fd N: a connected control client, or -1 */
+	int exec_fd;                /* --exec-fd N: the program of the command, in place of a look-up of its name, or -1 */
 	uid_t io_uid;               /* --io-uid, --io-gid: owner of the pipes */
 	gid_t io_gid;
 	char **command;             /* what follows "--", NULL-terminated */

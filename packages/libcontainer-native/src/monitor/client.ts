@@ -1,6 +1,6 @@
 /** A connection to one dray-monitor. */
 import { closeSync, constants, openSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { LibcontainerError, systemError } from '../errors.ts';
 import { encodeMonitorRequest, MONITOR_PROTOCOL_VERSION, MonitorMessageDecoder, type MonitorMessage, type MonitorRequest, type MonitorStatus } from './protocol.ts';
@@ -40,7 +40,19 @@ export class MonitorClient implements Disposable {
    * @throws LibcontainerError with the errno's code (ENOENT, ECONNREFUSED: there is no monitor), or MONITOR_PROTOCOL
    */
   static async connect(path: string): Promise<MonitorClient> {
-    const client = new MonitorClient(await connectUnix(path));
+    return MonitorClient.#greet(await connectUnix(path));
+  }
+
+  /**
+   * Takes over the descriptor of a connected socket whose other end the monitor was given as `--control-fd`, and exchanges hellos.
+   * @throws LibcontainerError MONITOR_CLOSED when the monitor ended before it answered
+   */
+  static async fromDescriptor(fd: number): Promise<MonitorClient> {
+    return MonitorClient.#greet(new Socket({ fd, readable: true, writable: true }));
+  }
+
+  static async #greet(socket: Socket): Promise<MonitorClient> {
+    const client = new MonitorClient(socket);
     try {
       await client.#hello();
       return client;

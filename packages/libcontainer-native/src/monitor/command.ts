@@ -5,8 +5,12 @@ import { LibcontainerError } from '../errors.ts';
 export interface MonitorOptions {
   /** Where the monitor listens for clients; a folder only root may enter. */
   readonly control?: string;
+  /** A descriptor of the monitor's that is a connected control client. */
+  readonly controlFd?: number;
   /** Where the exit status is kept, as JSON, written whole or not at all. */
   readonly exitFile?: string;
+  /** A descriptor of the monitor's that is the command's program; the command's first word is then only its name. */
+  readonly execFd?: number;
   /** Read when the command has succeeded: the process to watch. Without it a client names the process. */
   readonly pidFile?: string;
   /** Gets one line when the monitor cannot do its work. */
@@ -26,7 +30,7 @@ export interface MonitorOptions {
 }
 
 const flags: readonly (readonly [keyof MonitorOptions, string])[] = [
-  ['control', '--control'], ['exitFile', '--exit-file'], ['pidFile', '--pid-file'], ['log', '--log'], ['consoleSocket', '--console-socket'],
+  ['control', '--control'], ['controlFd', '--control-fd'], ['execFd', '--exec-fd'], ['exitFile', '--exit-file'], ['pidFile', '--pid-file'], ['log', '--log'], ['consoleSocket', '--console-socket'],
   ['stdin', '--stdin'], ['stdout', '--stdout'], ['stderr', '--stderr'], ['id', '--id'], ['namespace', '--namespace'], ['ioUid', '--io-uid'], ['ioGid', '--io-gid'],
 ];
 

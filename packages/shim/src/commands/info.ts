@@ -1,0 +1,20 @@
+/** The informative flags `-v` and `-info`. */
+import { createRequire } from 'node:module';
+
+const RUNTIME_NAME = 'io.containerd.dray.v2';
+
+function packageVersion(): string {
+  const manifest: unknown = createRequire(import.meta.url)('@dray/shim/package.json');
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+}
+
+/** As the original prints it. */
+export function printVersion(): void {
+  process.stdout.write(`containerd-shim-dray-v2:\n  Version:  ${packageVersion()}\n  Revision: \n  Node version: ${process.version}\n\n`);
+}
+
+/** Prints a RuntimeInfo message. */
+export async function printInfo(): Promise<void> {
+  const { RuntimeInfo } = await import('@dray/containerd-api/types');
+  process.stdout.write(RuntimeInfo.encode(RuntimeInfo.fromPartial({ name: RUNTIME_NAME, version: { version: packageVersion(), revision: '' } })).finish());
+}
