@@ -240,6 +240,24 @@ describe('hijacked connections', () => {
   });
 });
 
+describe('a hijacked connection whose input nobody reads', () => {
+  it('is closed once the output has ended and the client is gone', async () => {
+    const api = new HttpApi({ routes: [{ method: 'POST', path: '/deaf', hijack: true, handle: async (context) => {
+      const socket = await context.hijack({ stream: 'raw' });
+      hijacked.push(socket);
+      socket.end('no thanks');
+    } }], version: '1', experimental: false, logger: silentLogger });
+    await using other = await listen(api, { kind: 'unix', path: path.join(folder, 'deaf.sock') });
+    const socket = net.connect({ path: path.join(folder, 'deaf.sock'), allowHalfOpen: true });
+    socket.write('POST /deaf HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+    socket.write(Buffer.alloc(300_000));
+    await readUntil(socket, 'no thanks');
+    socket.destroy();
+    await other.close(); // would wait for the connection for ever
+    expect(hijacked.at(-1)?.destroyed).toBe(true);
+  });
+});
+
 describe('listen()', () => {
   it('makes a unix socket that only its owner and group may use', () => {
     expect(fs.statSync(path.join(folder, 'api.sock')).mode & 0o777).toBe(0o660);

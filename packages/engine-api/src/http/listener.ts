@@ -37,6 +37,7 @@ const TLS_RECORD_HANDSHAKE = 0x16;
 export async function listen(api: HttpApi, address: ListenAddress): Promise<Listener> {
   const server = address.kind === 'tcp' && address.tls !== undefined ? tlsServer(api, address.tls) : http.createServer(api.serverOptions());
   api.serve(server);
+  const connections = trackConnections(server);
   if (address.kind === 'unix') await listenOnUnixSocket(server, address);
   else await bind(server, address.kind === 'fd' ? { fd: address.fd } as net.ListenOptions : { host: address.host, port: address.port }, describe(address));
   const bound = server.address();
@@ -49,9 +50,21 @@ export async function listen(api: HttpApi, address: ListenAddress): Promise<List
     address,
     port: typeof bound === 'object' && bound !== null && 'port' in bound ? bound.port : undefined,
     close,
-    destroy: () => server.closeAllConnections(),
+    destroy: () => {
+      for (const connection of connections) connection.destroy();
+    },
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** The connections that are open, those that were taken over by a handler included. */
+function trackConnections(server: http.Server): Set<net.Socket> {
+  const connections = new Set<net.Socket>();
+  server.on('connection', (socket: net.Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  return connections;
 }
 
 /** An address as users write it. */

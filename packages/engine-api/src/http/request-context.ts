@@ -146,7 +146,7 @@ export class ServedRequest implements RouteContext {
     if (source.form === 'plain') {
       const socket = source.plain.take(this.request, this.#response);
       socket.write(`HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n`);
-      return socket;
+      return drainedInTheEnd(socket);
     }
     const { socket, upgradeBody } = source;
     this.#response.detachSocket(socket as Socket);
@@ -154,6 +154,11 @@ export class ServedRequest implements RouteContext {
     const isMultiplexed = options.stream === 'multiplexed' && this.version.atLeast('1.42');
     const standard = Object.entries(this.#standardHeaders).map(([name, value]) => `${name}: ${value}\r\n`).join('');
     socket.write(`HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.${isMultiplexed ? 'multiplexed' : 'raw'}-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${standard}\r\n`);
-    return socket;
+    return drainedInTheEnd(socket);
   }
+}
+
+/** Once all output is written nobody reads input any more: it is dropped, so that the client's end is seen and the connection goes. */
+function drainedInTheEnd(socket: Duplex): Duplex {
+  return socket.once('finish', () => socket.resume());
 }
