@@ -1,0 +1,74 @@
+import fs from 'node:fs';
+import { styleText } from 'node:util';
+import { ApiClient } from './api-client.ts';
+import { containerPid, ensureBuiltinImage, removeContainer, runBuiltin, startBuiltin } from './container-run.ts';
+import { type EnginePlace, enginePid, isDockerSocket, startEngine } from './engine-process.ts';
+import { readPid } from './process-files.ts';
+
+/** Starts the engine, runs a container of the built-in image, and shows what runs where. */
+export async function tour(place: EnginePlace, print: (line: string) => void): Promise<void> {
+  const startedAt = performance.now();
+  const isStarted = await startEngine(place);
+  const client = new ApiClient(place.socket);
+  await ensureBuiltinImage(client);
+  print(`${bold('Dray')} ${isStarted ? `started in ${Math.round(performance.now() - startedAt)} ms` : 'is running'}: ${place.socket}${isDockerSocket(place) ? '' : ' (Docker\'s own socket is taken)'}`);
+  print('');
+  const ranAt = performance.now();
+  const finished = await runBuiltin(client, []);
+  print(bold(`A container ran in ${Math.round(performance.now() - ranAt)} ms and said:`));
+  for (const line of finished.stdout.toString('utf8').trimEnd().split('\n')) print(`  ${line}`);
+  print('');
+  const id = await startBuiltin(client, ['sleep', '60']);
+  try {
+    print(bold('While another one sleeps, these processes run:'));
+    for (const line of await processTable(place, await containerPid(client, id))) print(`  ${line}`);
+  } finally {
+    await removeContainer(client, id);
+  }
+  print('');
+  print(isDockerSocket(place) ? 'docker ps, docker run, docker compose … now talk to it.' : `${bold('To use it:')} export DOCKER_HOST=unix://${place.socket}`);
+  print(`${bold('To stop it:')} ${process.argv[1] ?? 'dray-engine'} down`);
+}
+
+/** The engine's processes and the container's, as `ps` shows them. */
+async function processTable(place: EnginePlace, containerProcess: number): Promise<string[]> {
+  const daemon = enginePid(place) ?? 0;
+  const containerd = readPid(`${place.settings.config.execRoot}/containerd/containerd.pid`) ?? 0;
+  const monitor = parentOf(containerProcess);
+  const shims = allPids().filter((pid) => nameOf(pid) === 'containerd-shim-dray-v2' && commandOf(pid).includes(place.settings.config.execRoot));
+  const rows = [...new Set([daemon, containerd, ...shims, monitor, containerProcess])].filter((pid) => pid > 1).map((pid) => [String(pid), String(parentOf(pid)), nameOf(pid)]);
+  return [['PID', 'PPID', 'COMMAND'], ...rows].map(([pid = '', parent = '', name = '']) => `${pid.padStart(8)} ${parent.padStart(8)}  ${name}`);
+}
+
+function allPids(): number[] {
+  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+function commandOf(pid: number): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return ''; // ended meanwhile
+  }
+}
+
+/** The program's name: behind a Node the script's. */
+function nameOf(pid: number): string {
+  const words = commandOf(pid).split(' ');
+  const isNode = /(?:^|\/)node$/.test(words[0] ?? '');
+  const script = isNode ? words.slice(1).find((word) => !word.startsWith('-')) : undefined;
+  const known = ['drayd', 'dray-containerd', 'containerd-shim-dray-v2'].find((name) => script?.includes(name) === true);
+  return known ?? (isNode ? words.slice(0, 2).join(' ') : words.join(' '));
+}
+
+function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0; // ended meanwhile
+  }
+}
+
+function bold(text: string): string {
+  return styleText('bold', text);
+}
