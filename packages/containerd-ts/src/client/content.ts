@@ -37,6 +37,9 @@ export interface ContentWriteOptions extends CallOptions {
 /** Bytes in one message of a write; well below the 16 MiB that a message may have. */
 const WRITE_BYTES_MAX = 1 << 20;
 
+/** How long dropping a refused write may take. */
+const CLEAN_UP_MS_MAX = 30_000;
+
 /** How long to wait for another writer of the same ref, and between looks. */
 const LOCKED_MS_MAX = 2000;
 const LOCKED_RETRY_MS = 100;
@@ -82,7 +85,8 @@ export class ContentClient {
 
   /**
    * Stores a blob and resolves with what it is. A blob that is there already is no error: its record is returned, and `source` is not
-   * read to its end. When writing fails or is aborted, what was written stays and a later write under the same ref continues after it.
+   * read to its end. When writing fails or is aborted, what was written stays and a later write under the same ref continues after it;
+   * bytes whose digest or size is refused are dropped.
    * @throws ContainerdApiError failed_precondition when digest or size are not as given; unavailable when another writer keeps the ref
    */
   async write(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: ContentWriteOptions): Promise<ContentRecord> {
@@ -127,11 +131,12 @@ export class ContentClient {
   }
 
   async #writeOnce(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: ContentWriteOptions): Promise<ContentRecord> {
-    const { ref, digest = '', size = 0, labels = {}, signal } = options;
+    const { ref, digest = '', size, labels = {}, signal } = options;
     const call = this.#connection.content.write(signal === undefined ? {} : { signal });
     const answers = call[Symbol.asyncIterator]();
+    let isCommitting = false;
     try {
-      await call.write({ action: WriteAction.STAT, ref, total: BigInt(size), expected: digest });
+      await call.write({ action: WriteAction.STAT, ref, total: BigInt(size ?? 0), expected: digest });
       const opened = expectField((await answers.next()).value as WriteContentResponse | undefined, 'write status');
       const committed = lastAnswer(answers);
       const failed = committed.then(() => Promise.reject(endedEarly()));
@@ -140,13 +145,26 @@ export class ContentClient {
       const offset = await sendAll(source, toSafeNumber(opened.offset), async (position, data) => {
         await Promise.race([call.write({ action: WriteAction.WRITE, offset: BigInt(position), data }), failed]);
       });
-      await call.write({ action: WriteAction.COMMIT, offset: BigInt(offset), total: BigInt(offset), expected: digest, labels: { ...labels } });
+      isCommitting = true;
+      await call.write({ action: WriteAction.COMMIT, offset: BigInt(offset), total: BigInt(size ?? offset), expected: digest, labels: { ...labels } });
       call.end();
       return await this.info((await committed).digest, signal === undefined ? {} : { signal });
     } catch (error) {
       call.cancel();
-      if (digest !== '' && isContainerdApiError(error) && error.kind === 'already_exists') return this.info(digest, signal === undefined ? {} : { signal });
+      const kind = isContainerdApiError(error) ? error.kind : undefined;
+      if (digest !== '' && kind === 'already_exists') return this.info(digest, signal === undefined ? {} : { signal });
+      // Bytes that are not what they should be help no later write.
+      if (isCommitting && kind === 'failed_precondition') await this.#dropIngest(ref);
       throw error;
+    }
+  }
+
+  async #dropIngest(ref: string): Promise<void> {
+    try {
+      await this.abort(ref, { signal: AbortSignal.timeout(CLEAN_UP_MS_MAX) });
+    } catch (error) {
+      // The write's own error is the one to report.
+      if (!isContainerdApiError(error)) throw error;
     }
   }
 }

@@ -1,44 +1,42 @@
-import { isAnyOf, timestampToNanos, unpackAny, type ContainerdConnection } from '@dray/containerd-api';
+import { isAnyOf, timestampToNanos, type ContainerdConnection } from '@dray/containerd-api';
 import * as bodies from '@dray/containerd-api/events';
 import type { Any, Envelope } from '@dray/containerd-api/types';
 import { toDateOrEpoch, type ListOptions } from './values.ts';
 
-/** The bodies this client knows, by their short names. */
-const KNOWN = {
-  ContainerCreate: bodies.ContainerCreate,
-  ContainerUpdate: bodies.ContainerUpdate,
-  ContainerDelete: bodies.ContainerDelete,
-  ContentCreate: bodies.ContentCreate,
-  ContentDelete: bodies.ContentDelete,
-  ImageCreate: bodies.ImageCreate,
-  ImageUpdate: bodies.ImageUpdate,
-  ImageDelete: bodies.ImageDelete,
-  NamespaceCreate: bodies.NamespaceCreate,
-  NamespaceUpdate: bodies.NamespaceUpdate,
-  NamespaceDelete: bodies.NamespaceDelete,
-  SandboxCreate: bodies.SandboxCreate,
-  SandboxStart: bodies.SandboxStart,
-  SandboxExit: bodies.SandboxExit,
-  SnapshotPrepare: bodies.SnapshotPrepare,
-  SnapshotCommit: bodies.SnapshotCommit,
-  SnapshotRemove: bodies.SnapshotRemove,
-  TaskCreate: bodies.TaskCreate,
-  TaskStart: bodies.TaskStart,
-  TaskDelete: bodies.TaskDelete,
-  TaskExit: bodies.TaskExit,
-  TaskOOM: bodies.TaskOOM,
-  TaskExecAdded: bodies.TaskExecAdded,
-  TaskExecStarted: bodies.TaskExecStarted,
-  TaskPaused: bodies.TaskPaused,
-  TaskResumed: bodies.TaskResumed,
-  TaskCheckpointed: bodies.TaskCheckpointed,
-} as const;
-
-type Known = typeof KNOWN;
+/** The bodies this client knows, by the short names of their messages. */
+export interface EventBodies {
+  readonly ContainerCreate: bodies.ContainerCreate;
+  readonly ContainerUpdate: bodies.ContainerUpdate;
+  readonly ContainerDelete: bodies.ContainerDelete;
+  readonly ContentCreate: bodies.ContentCreate;
+  readonly ContentDelete: bodies.ContentDelete;
+  readonly ImageCreate: bodies.ImageCreate;
+  readonly ImageUpdate: bodies.ImageUpdate;
+  readonly ImageDelete: bodies.ImageDelete;
+  readonly NamespaceCreate: bodies.NamespaceCreate;
+  readonly NamespaceUpdate: bodies.NamespaceUpdate;
+  readonly NamespaceDelete: bodies.NamespaceDelete;
+  readonly SandboxCreate: bodies.SandboxCreate;
+  readonly SandboxStart: bodies.SandboxStart;
+  readonly SandboxExit: bodies.SandboxExit;
+  readonly SnapshotPrepare: bodies.SnapshotPrepare;
+  readonly SnapshotCommit: bodies.SnapshotCommit;
+  readonly SnapshotRemove: bodies.SnapshotRemove;
+  readonly TaskCreate: bodies.TaskCreate;
+  readonly TaskStart: bodies.TaskStart;
+  readonly TaskDelete: bodies.TaskDelete;
+  readonly TaskExit: bodies.TaskExit;
+  readonly TaskOOM: bodies.TaskOOM;
+  readonly TaskExecAdded: bodies.TaskExecAdded;
+  readonly TaskExecStarted: bodies.TaskExecStarted;
+  readonly TaskPaused: bodies.TaskPaused;
+  readonly TaskResumed: bodies.TaskResumed;
+  readonly TaskCheckpointed: bodies.TaskCheckpointed;
+}
 
 /** What happened: `type` names the body's message, such as `TaskExit`; `Unknown` keeps what this client cannot decode. */
 export type EventBody =
-  | { [Name in keyof Known]: { readonly type: Name; readonly body: ReturnType<Known[Name]['decode']> } }[keyof Known]
+  | { [Name in keyof EventBodies]: { readonly type: Name; readonly body: EventBodies[Name] } }[keyof EventBodies]
   | { readonly type: 'Unknown'; readonly body: Any };
 
 /** An event: when and where, and what happened. */
@@ -101,10 +99,41 @@ export function toContainerdEvent({ topic, namespace, timestamp, event }: Envelo
   return { topic, namespace, at: toDateOrEpoch(timestamp), atNanos, ...toBody(event ?? { typeUrl: '', value: new Uint8Array(0) }) };
 }
 
+/** How to tell and decode each body. */
+const DECODERS: { readonly [Name in keyof EventBodies]: { readonly $type: string; decode(bytes: Uint8Array): EventBodies[Name] } } = {
+  ContainerCreate: bodies.ContainerCreate,
+  ContainerUpdate: bodies.ContainerUpdate,
+  ContainerDelete: bodies.ContainerDelete,
+  ContentCreate: bodies.ContentCreate,
+  ContentDelete: bodies.ContentDelete,
+  ImageCreate: bodies.ImageCreate,
+  ImageUpdate: bodies.ImageUpdate,
+  ImageDelete: bodies.ImageDelete,
+  NamespaceCreate: bodies.NamespaceCreate,
+  NamespaceUpdate: bodies.NamespaceUpdate,
+  NamespaceDelete: bodies.NamespaceDelete,
+  SandboxCreate: bodies.SandboxCreate,
+  SandboxStart: bodies.SandboxStart,
+  SandboxExit: bodies.SandboxExit,
+  SnapshotPrepare: bodies.SnapshotPrepare,
+  SnapshotCommit: bodies.SnapshotCommit,
+  SnapshotRemove: bodies.SnapshotRemove,
+  TaskCreate: bodies.TaskCreate,
+  TaskStart: bodies.TaskStart,
+  TaskDelete: bodies.TaskDelete,
+  TaskExit: bodies.TaskExit,
+  TaskOOM: bodies.TaskOOM,
+  TaskExecAdded: bodies.TaskExecAdded,
+  TaskExecStarted: bodies.TaskExecStarted,
+  TaskPaused: bodies.TaskPaused,
+  TaskResumed: bodies.TaskResumed,
+  TaskCheckpointed: bodies.TaskCheckpointed,
+};
+
 function toBody(event: Any): EventBody {
-  for (const [type, message] of Object.entries(KNOWN)) {
-    // The name in the table is the message's, so name and body belong together.
-    if (isAnyOf(message, event)) return { type, body: unpackAny<unknown, never>(message, event) } as EventBody;
+  for (const [type, message] of Object.entries(DECODERS)) {
+    // The table's type says that name and body belong together.
+    if (isAnyOf(message, event)) return { type, body: message.decode(event.value) } as EventBody;
   }
   return { type: 'Unknown', body: event };
 }

@@ -7,7 +7,7 @@ export { ContentClient } from './content.ts';
 export type { ContentRecord, ContentWriteOptions, IngestRecord } from './content.ts';
 export { DiffClient } from './diff.ts';
 export { EventsClient } from './events.ts';
-export type { ContainerdEvent, EventBody } from './events.ts';
+export type { ContainerdEvent, EventBodies, EventBody } from './events.ts';
 export type { TaskStdio } from './fifo-stdio.ts';
 export { ImagesClient } from './images.ts';
 export type { ImageRecord, ImageSpec } from './images.ts';

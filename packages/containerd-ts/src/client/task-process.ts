@@ -13,6 +13,9 @@ export type ProcessState =
 /** How long the clean-up after a failure may take; it does not listen to the caller's signal. */
 export const CLEAN_UP_MS_MAX = 30_000;
 
+/** How often `destroy()` tries. */
+const DESTROY_ATTEMPTS_MAX = 3;
+
 /** A process in a container: a task's own (see `Task`), or one started by `Task.exec()`. */
 export class TaskProcess {
   readonly containerId: string;
@@ -97,15 +100,25 @@ export class TaskProcess {
   async destroy(): Promise<void> {
     const options = { signal: AbortSignal.timeout(CLEAN_UP_MS_MAX) };
     try {
-      const exited = this.wait(options);
-      exited.catch(() => undefined);
-      await ignoreGone(this.kill('SIGKILL', { ...options, toAll: this.execId === '' }));
-      // A process that was never started has nothing to wait for.
-      if (this.#isStarted) await ignoreGone(exited);
-      await ignoreGone(this.delete(options));
+      for (let attempt = 1; ; attempt++) {
+        const failure = await this.#killAndDelete(options);
+        if (failure === undefined || failure.kind === 'not_found') return;
+        // A start that was given up may still have been under way at the daemon.
+        if (attempt === DESTROY_ATTEMPTS_MAX) throw failure;
+      }
     } finally {
       await this.#stdio?.destroy();
     }
+  }
+
+  /** Resolves with what the daemon says against deleting it, if it does. */
+  async #killAndDelete(options: CallOptions): Promise<ContainerdApiError | undefined> {
+    const exited = apiErrorOf(this.wait(options));
+    exited.catch(() => undefined);
+    const wasKilled = (await apiErrorOf(this.kill('SIGKILL', { ...options, toAll: this.execId === '' }))) === undefined;
+    // What cannot be killed has ended, or was never started: there is nothing to wait for.
+    if (wasKilled) await exited;
+    return apiErrorOf(this.delete(options));
   }
 
   /** Tells the shim to let go of its own writing end, without which the process sees no end of input. */
@@ -143,12 +156,14 @@ export function toProcessState(process: Process): ProcessState {
   }
 }
 
-/** Awaits a step of a clean-up that may find its work done. */
-async function ignoreGone(step: Promise<unknown>): Promise<void> {
+/** The daemon's answer against a step, if there is one. Other failures are thrown. */
+async function apiErrorOf(step: Promise<unknown>): Promise<ContainerdApiError | undefined> {
   try {
     await step;
+    return undefined;
   } catch (error) {
-    if (!isContainerdApiError(error) || !['not_found', 'failed_precondition'].includes(error.kind)) throw error;
+    if (isContainerdApiError(error)) return error;
+    throw error;
   }
 }
 
