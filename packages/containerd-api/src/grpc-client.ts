@@ -115,12 +115,17 @@ function callDuplex(
 ): GrpcDuplexCall<never, unknown> {
   options.signal?.throwIfAborted();
   const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, metadataOf(headers, options));
+  let failure: Error | undefined;
+  call.on('error', (error) => {
+    failure ??= error;
+  });
   const responses = iterate(call, options.signal);
   return {
     write: (request) =>
       new Promise((resolve, reject) => {
         call.write(request, (error: Error | null | undefined) => {
-          if (error) reject(error);
+          // The stream says that it is destroyed; why, the signal or the call knows.
+          if (error) reject(options.signal?.aborted === true ? (options.signal.reason as Error) : (toApiError(failure ?? error) as Error));
           else resolve();
         });
       }),

@@ -184,7 +184,22 @@ describe('a stream both ways', () => {
     }
     stop.abort(new Error('enough'));
     expect(await errorOf(answers.next())).toMatchObject({ message: 'enough' });
+    expect(await errorOf(write.write({}))).toMatchObject({ message: 'enough' });
     await isCancelled;
+  });
+
+  it('fails writes with what the server answered', async () => {
+    serve(
+      {},
+      {
+        write: (call) => {
+          call.emit('error', Object.assign(new Error('x'), { code: status.ALREADY_EXISTS, details: 'blob exists: already exists' }));
+        },
+      },
+    );
+    const write = containerd.content.write();
+    expect(await errorOf(write[Symbol.asyncIterator]().next())).toMatchObject({ kind: 'already_exists' });
+    expect(await errorOf(write.write({}))).toMatchObject({ kind: 'already_exists', message: 'blob exists: already exists' });
   });
 });
 
