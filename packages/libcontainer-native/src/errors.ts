@@ -46,8 +46,8 @@ export function isLibcontainerError(value: unknown): value is LibcontainerError 
 }
 
 const names = new Map<number, string>(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-// Linux numbers that Node's table has not.
-for (const [number, name] of [[40, 'ELOOP'], [126, 'ENOKEY'], [117, 'EUCLEAN'], [61, 'ENODATA']] as const) names.set(number, name);
+// Numbers that Node's table has not, and the usual name of those that have two.
+for (const [number, name] of [[11, 'EAGAIN'], [95, 'EOPNOTSUPP'], [40, 'ELOOP'], [126, 'ENOKEY'], [117, 'EUCLEAN'], [61, 'ENODATA']] as const) names.set(number, name);
 
 const kinds: Readonly<Record<string, LibcontainerErrorKind>> = {
   ENOENT: 'not_found', ESRCH: 'not_found', ENODEV: 'not_found', ENODATA: 'not_found', EEXIST: 'already_exists', EPERM: 'permission_denied', EACCES: 'permission_denied',

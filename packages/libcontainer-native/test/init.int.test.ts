@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { MS, closeFd, memfdCreate, mkfifo, pidfdSendSignal, spawnInit, waitPidfd, type InitPlan } from '../src/index.ts';
+import { MS, closeFd, createNetns, memfdCreate, mkfifo, pidfdSendSignal, pipe, removeNetns, spawn, spawnInit, waitPid, waitPidfd, type InitPlan, type Spawner } from '../src/index.ts';
 import { BASIC_MOUNTS, createPlan, createRootfs, openDescriptors, readMemfd, runPlan, whyNoContainers } from './support/container.ts';
 
 const reason = whyNoContainers();
@@ -280,6 +280,70 @@ describe.skipIf(reason !== undefined)(`dray-init${reason === undefined ? '' : ` 
     expect(lines.slice(4)).toEqual(['1', 'null']);
   });
 
+  test('exec joins a user namespace with everything in it', async () => {
+    using mapped = createRootfs();
+    const base = createUserPlan(mapped.path, path.join(mapped.path, 'etc'));
+    const main = await spawnInit({ plan: { ...base, process: { args: ['sleep', '1000'], env: ['PATH=/bin'] } }, stdio: [0, 1, 2] });
+    try {
+      await main.ready;
+      const { stdout } = await runPlan({
+        kind: 'exec', namespaces: { joinPidfd: { pidfd: main.pidfd, types: ['user', 'pid', 'mount', 'network', 'ipc', 'uts'] } },
+        process: { args: ['sh', '-c', 'id -u; id -G; readlink /proc/self/ns/user; grep CapEff /proc/self/status'], env: ['PATH=/bin'], uid: 1000, gid: 1000, additionalGids: [7], capabilities: { bounding: 0n, effective: 0n, permitted: 0n, inheritable: 0n, ambient: 0n } },
+      });
+      expect(stdout).toBe(`1000\n1000 7\n${fs.readlinkSync(`/proc/${main.pid}/ns/user`)}\nCapEff:\t0000000000000000\n`);
+    } finally {
+      pidfdSendSignal(main.pidfd, 9);
+      await main.wait();
+      main.close();
+    }
+  });
+
+  test('a joined namespace is the one at the path; a path of another type is an error', async () => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dray-netns-'));
+    const netns = path.join(directory, 'net');
+    await createNetns(netns);
+    const join = (file: string): InitPlan => shell('readlink /proc/self/ns/net', { namespaces: { create: ['pid', 'mount'], join: [{ type: 'network', path: file }] } });
+    const { stdout } = await runPlan(join(netns));
+    expect(stdout.trim()).toBe(`net:[${fs.statSync(netns).ino}]`);
+    await expect(runPlan(join('/proc/self/ns/uts'))).rejects.toMatchObject({ step: 'setns', code: 'EINVAL' });
+    await expect(runPlan(join('/nope'))).rejects.toMatchObject({ step: 'setns', code: 'ENOENT' });
+    removeNetns(netns);
+    fs.rmdirSync(directory);
+  });
+
+  test.skipIf(!fs.existsSync('/bin/bash'))('a command prefix may stand between: init becomes its child, and the runtime is told all the same (needs bash)', async () => {
+    const out = memfdCreate('out');
+    let prefixPid = -1;
+    const spawner: Spawner = async ({ file, argv, env, fds }) => {
+      if (typeof file === 'string') throw new Error('a sealed binary was expected');
+      const script = `(exec -a ${argv[0] ?? ''} /proc/self/fd/${fds.length}); exec ${Array.from({ length: fds.length - 2 }, (_, index) => `${index + 3}>&-`).join(' ')}; read -r line < /proc/self/fd/0; exit 9`;
+      const { pid, pidfd } = spawn({ file: '/bin/bash', argv: ['bash', '-c', script], env, fds: [...fds, file.fd] });
+      prefixPid = pid;
+      closeFd(pidfd);
+      return { pid };
+    };
+    const [readEnd, writeEnd] = pipe();
+    const init = await spawnInit({ plan: shell('echo from inside; read -r line'), stdio: [readEnd, out, out], spawner });
+    await init.ready;
+    expect(fs.readFileSync(`/proc/${init.pid}/stat`, 'utf8').split(' ')[3]).toBe(String(prefixPid));
+    fs.writeSync(writeEnd, '\n\n');
+    closeFd(writeEnd);
+    expect(await waitPid(prefixPid)).toEqual({ code: 9 });
+    await vi.waitFor(() => { expect(readMemfd(out)).toBe('from inside\n'); });
+    init.close();
+    [readEnd, out].forEach(closeFd);
+  });
+
+  test('a seccomp listener is handed to the runtime before the program runs', async () => {
+    const NOTIFY_FOR_MKDIR = process.arch === 'x64' ? 83 : 34;
+    const listeners: string[] = [];
+    const program = seccompFilter([NOTIFY_FOR_MKDIR], 0x7fc00000);
+    const plans = shell('true', { process: { noNewPrivileges: true, seccomp: { program, flags: 8 } } });
+    await runPlan(plans, { onSeccompListener: async (fd) => { listeners.push(fs.readlinkSync(`/proc/self/fd/${fd}`)); closeFd(fd); } });
+    expect(listeners).toEqual(['anon_inode:seccomp notify']);
+    await expect(runPlan(plans)).rejects.toMatchObject({ code: 'NO_SECCOMP_AGENT' });
+  });
+
   test('time namespace: the clock is shifted', async () => {
     const { stdout } = await runPlan(shell('cat /proc/uptime', { namespaces: { create: ['pid', 'mount', 'time'] }, loopbackUp: false, timeOffsets: { boottime: { secs: 1_000_000n, nanosecs: 0 } } }));
     expect(Number(stdout.split(' ')[0])).toBeGreaterThan(1_000_000);
@@ -348,9 +412,14 @@ function createUserPlan(rootfs: string, source: string): InitPlan {
 
 /** A filter that answers EPERM to the given system call numbers and lets all others through. */
 function seccompRefusing(numbers: readonly number[]): Uint8Array {
+  return seccompFilter(numbers, 0x00050000 | 1);
+}
+
+/** A filter with one answer for the given system call numbers, which lets all others through. */
+function seccompFilter(numbers: readonly number[], answer: number): Uint8Array {
   const instructions: [number, number, number, number][] = [[0x20, 0, 0, 0]];
   numbers.forEach((number, index) => instructions.push([0x15, numbers.length - index, 0, number]));
-  instructions.push([0x06, 0, 0, 0x7fff0000], [0x06, 0, 0, 0x00050000 | 1]);
+  instructions.push([0x06, 0, 0, 0x7fff0000], [0x06, 0, 0, answer]);
   const program = Buffer.alloc(instructions.length * 8);
   instructions.forEach(([code, jt, jf, k], index) => {
     program.writeUInt16LE(code, index * 8);

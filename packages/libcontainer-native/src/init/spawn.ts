@@ -3,7 +3,7 @@ import net from 'node:net';
 import { LibcontainerError } from '../errors.ts';
 import { closeFd } from '../fs/at.ts';
 import { SOCK, memfdCreate, sealMemfd, socketpair } from '../process/descriptors.ts';
-import { pidfdGetFd, pidfdOpen, spawn, waitPidfd, type ExitStatus } from '../process/process.ts';
+import { pidfdGetFd, pidfdOpen, pidfdSendSignal, spawn, waitPidfd, type ExitStatus } from '../process/process.ts';
 import { sealedBinary } from './binary.ts';
 import { encodePlan } from './encode-plan.ts';
 import { describeTrouble, initError, type InitWarning } from './failure.ts';
@@ -59,6 +59,7 @@ export interface InitHandle {
 }
 
 const PLAN_MEMFD_NAME = 'dray-plan';
+const SIGKILL = 9;
 
 /**
  * Starts the container process that a plan describes.
@@ -195,10 +196,15 @@ class InitConversation {
     this.#ready.reject(error);
   }
 
-  /** Init ends by itself after an error or at end of file; where it is our child, nobody else reaps it. */
+  /** Init ends by itself after an error; after an abort it may be at work, so it is killed. Where it is our child, nobody else reaps it. */
   async #reapFailed(): Promise<void> {
-    if (this.#pidfd === undefined || this.#options.spawner !== undefined) return;
-    await waitPidfd(this.#pidfd).catch(ignoreReaped);
+    if (this.#pidfd === undefined) return;
+    try {
+      pidfdSendSignal(this.#pidfd, SIGKILL);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ESRCH') throw error;
+    }
+    if (this.#options.spawner === undefined) await waitPidfd(this.#pidfd).catch(ignoreReaped);
   }
 
   #close(): void {

@@ -49,9 +49,9 @@ export function watchFd(fd: number, { events, onReady, onError }: FdWatchOptions
 }
 
 /** Resolves when a descriptor is ready. @throws the signal's reason when it is aborted */
-export function whenReady(fd: number, events: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+export async function whenReady(fd: number, events: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
   signal?.throwIfAborted();
-  return new Promise<void>((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     const settle = (finish: () => void): void => {
       watch.close();
       signal?.removeEventListener('abort', onAbort);
