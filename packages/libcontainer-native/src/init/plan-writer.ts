@@ -7,6 +7,8 @@ const encoder = new TextEncoder();
 /**
  * Writes the primitives of the plan format: little-endian integers, and byte strings as u32 length, bytes and one NUL that is not counted
  * (so that the reader can use them where they are). Every value is checked for its range.
+ *
+ * Room is taken before the view is looked at: taking may move the plan to a larger buffer with a new view.
  */
 export class PlanWriter {
   #buffer = new Uint8Array(4096);
@@ -19,7 +21,8 @@ export class PlanWriter {
 
   u8(value: number): void {
     check(value, 0, 0xff);
-    this.#view.setUint8(this.#take(1), value);
+    const offset = this.#take(1);
+    this.#view.setUint8(offset, value);
   }
 
   bool(value: boolean): void {
@@ -28,27 +31,32 @@ export class PlanWriter {
 
   u16(value: number): void {
     check(value, 0, 0xffff);
-    this.#view.setUint16(this.#take(2), value, true);
+    const offset = this.#take(2);
+    this.#view.setUint16(offset, value, true);
   }
 
   u32(value: number): void {
     check(value, 0, 0xffffffff);
-    this.#view.setUint32(this.#take(4), value, true);
+    const offset = this.#take(4);
+    this.#view.setUint32(offset, value, true);
   }
 
   i32(value: number): void {
     check(value, -0x80000000, 0x7fffffff);
-    this.#view.setInt32(this.#take(4), value, true);
+    const offset = this.#take(4);
+    this.#view.setInt32(offset, value, true);
   }
 
   u64(value: bigint): void {
     checkBig(value, 0n, (1n << 64n) - 1n);
-    this.#view.setBigUint64(this.#take(8), value, true);
+    const offset = this.#take(8);
+    this.#view.setBigUint64(offset, value, true);
   }
 
   i64(value: bigint): void {
     checkBig(value, -(1n << 63n), (1n << 63n) - 1n);
-    this.#view.setBigInt64(this.#take(8), value, true);
+    const offset = this.#take(8);
+    this.#view.setBigInt64(offset, value, true);
   }
 
   bytes(value: Uint8Array): void {
