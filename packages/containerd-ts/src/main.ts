@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { CONFIG_PATH_DEFAULT, loadConfig, renderDefaultConfig, type Config } from './config.ts';
 import { HELP, parseCommand, type Command, type GlobalOptions } from './cli.ts';
-import { errorText, failedPrecondition, isContainerdError } from './errors.ts';
+import { ContainerdError, errorText, isContainerdError } from './errors.ts';
 import { VERSION } from './version.ts';
 
 /** Runs the command. Resolves with the exit status. */
@@ -43,7 +43,7 @@ function configOf(options: GlobalOptions): Config {
 
 /** Serves until SIGTERM or SIGINT. */
 async function serve(config: Config): Promise<number> {
-  if (process.getuid?.() !== 0) throw failedPrecondition('NOT_ROOT', 'dray-containerd must run as root');
+  if (process.getuid?.() !== 0) throw new ContainerdError('must run as root', { kind: 'permission_denied', code: 'NOT_ROOT' });
   const [{ createLogger }, { createKernel }, { startDaemon }] = await Promise.all([import('./log.ts'), import('./libcontainer-kernel.ts'), import('./daemon.ts')]);
   const logger = createLogger(config.logLevel);
   if (config.ignoredKeys.length > 0) logger.debug({ keys: config.ignoredKeys, file: CONFIG_PATH_DEFAULT }, 'configuration keys mean nothing here, ignoring');

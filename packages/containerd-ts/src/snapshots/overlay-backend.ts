@@ -16,7 +16,7 @@ const INDEX_PARAMETER = '/sys/module/overlay/parameters/index';
 
 /** Snapshots as layers of overlayfs: `snapshots/<n>/fs` holds what a layer changes, `…/work` is the kernel's. */
 export class OverlayBackend implements SnapshotBackend {
-  readonly name = 'overlayfs';
+  readonly name: string = 'overlayfs';
   readonly #snapshots: string;
   readonly #hasIndexOption: boolean;
 

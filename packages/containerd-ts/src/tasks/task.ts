@@ -1,6 +1,6 @@
 import type { Bundle } from './bundle.ts';
 import { CAPABILITY_READOPT, CAPABILITY_SHARED } from './bootstrap.ts';
-import { unavailable } from '../errors.ts';
+import { classedError } from '../errors.ts';
 import type { Exit } from './exit.ts';
 import { isConnectionLost, type ShimConnection, type TaskClient } from './shim-connection.ts';
 
@@ -57,12 +57,12 @@ export class Task {
    */
   async call<T>(make: (client: TaskClient) => Promise<T>, options: { readonly isRepeatable: boolean }): Promise<T> {
     for (;;) {
-      const connection = await this.#connection;
+      const connection = await this.#connected();
       try {
         return await make(connection.task);
       } catch (error) {
         if (!isConnectionLost(error)) throw error;
-        if (!options.isRepeatable || !canReadopt(connection)) throw unavailable('SHIM_GONE', `shim of task ${this.id} is gone`);
+        if (!options.isRepeatable || !canReadopt(connection)) throw this.#gone(error);
         await this.#replacementOf(connection);
       }
     }
@@ -107,11 +107,23 @@ export class Task {
     }
   }
 
+  async #connected(): Promise<ShimConnection> {
+    try {
+      return await this.#connection;
+    } catch (error) {
+      throw this.#gone(error);
+    }
+  }
+
+  #gone(cause: unknown): Error {
+    return classedError('unavailable', 'SHIM_GONE', `shim of task ${this.id} is gone`, cause);
+  }
+
   /** Resolves once something other than a lost connection is in place. */
   async #replacementOf(lost: ShimConnection): Promise<void> {
     if (this.#connection !== lost) return;
     await lost.closed;
-    if (this.#connection === lost) throw unavailable('SHIM_GONE', `shim of task ${this.id} is gone`);
+    if (this.#connection === lost) throw this.#gone(undefined);
   }
 
   /** A replacement that fails is handled by whoever promised it. */

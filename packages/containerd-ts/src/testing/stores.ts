@@ -12,8 +12,8 @@ import { SnapshotStore, type Mount, type SnapshotBackend, type SnapshotPlace } f
 
 /** A snapshotter that keeps nothing but remembers what it was told. */
 export class FakeBackend implements SnapshotBackend {
-  readonly name = 'fake';
-  readonly folders = new Set<bigint>();
+  readonly name: string = 'fake';
+  readonly folders: Set<bigint> = new Set();
   /** What the next creation fails with. */
   failure: Error | undefined;
 

@@ -65,7 +65,7 @@ export class TestDaemon implements AsyncDisposable {
   /** Ends the daemon and waits until it is gone. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.kill(signal);
     return await exited;
@@ -92,7 +92,7 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child?.exitCode === null) {
+    if (this.#child?.exitCode === null && this.#child.signalCode === null) {
       for (const id of (await this.ctr('task', 'ls', '-q')).stdout.split('\n').filter((line) => line !== '')) await this.ctr('task', 'rm', '-f', id);
     }
     await this.end('SIGTERM');
