@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, readlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Cgroup, cgroupLayout, DEFAULT_DEVICE_RULES, mkfifo, openCgroup, ownCapabilities, type Spawner } from '@dray/libcontainer';
-import { RuncError, wrapError } from './errors.ts';
+import { invalidSpec, RuncError, wrapError } from './errors.ts';
 import { runHooks } from './hooks/run.ts';
 import { launch } from './launch.ts';
 import type { CreateOptions, LogEntry } from './options.ts';
@@ -43,6 +43,7 @@ export async function createContainer(id: string, options: CreateOptions, contex
   validateSpec(spec, uses);
   requireConsole(spec, options.consoleSocket);
   const cgroup = openCgroup({ id, cgroupsPath: spec.linux?.cgroupsPath, systemd: context.systemdCgroup, soft: context.isRootless });
+  if (cgroup.version === 1 && Object.keys(spec.linux?.resources?.unified ?? {}).length > 0) throw invalidSpec('invalid configuration: cannot use unified on cgroup v1');
   return new Creation({ id, bundle, spec, uses, rootfs, cgroup, options, context }).run();
 }
 

@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What a command printed and how it ended. */
+export interface CommandResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Debian's runc, for comparison. */
+export const RUNC = '/usr/sbin/runc';
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+
+/** Why the original cannot be compared with, or `undefined`. */
+export function missingRunc(): string | undefined {
+  return existsSync(RUNC) ? undefined : 'runc is not installed';
+}
+
+/** Runs Debian's runc. */
+export function runc(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  return command(RUNC, args, options);
+}
+
+/** Runs runc-ts from its sources. */
+export function runcTs(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  const program = `import { main } from ${JSON.stringify(MAIN)}; process.exit(await main(process.argv.slice(1)));`;
+  return command(process.execPath, ['--conditions=@dray/source', '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program, '--', ...args], options);
+}
+
+/** How a command is run. */
+export interface CommandOptions {
+  readonly cwd?: string;
+  readonly input?: string;
+}
+
+/**
+ * Runs a command to its end. A container's process that is left behind may hold the pipes, so only the command itself is waited for.
+ */
+export function command(file: string, args: readonly string[], { cwd, input = '' }: CommandOptions = {}): Promise<CommandResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
+  const child = spawn(file, args, { stdio: 'pipe', ...(cwd === undefined ? {} : { cwd }) });
+  const texts = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => { texts.stdout += chunk.toString(); });
+  child.stderr.on('data', (chunk: Buffer) => { texts.stderr += chunk.toString(); });
+  child.on('error', reject);
+  child.on('exit', (status) => {
+    // What was written before the end is in the pipes already.
+    setImmediate(() => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve({ status, ...texts });
+    });
+  });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  return promise;
+}
