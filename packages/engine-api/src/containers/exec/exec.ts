@@ -150,16 +150,15 @@ export async function startExec(engine: Engine, exec: Exec, connection: ExecConn
     await runExec(engine, exec, place, session, connection);
   } catch (err) {
     const failure = startFailure(err, '');
-    await engine.tasks.deleteExec(exec.container.id, exec.id).catch(() => undefined); // it may never have been made
     exec.markExited(failure.exitCode);
-    await place.remove();
-    if (!connection || !session) throw failure.error;
-    session.fail(`${messageOf(failure.error)}\r\n`, connection.output.isFramed);
+    if (connection) session?.fail(`${messageOf(failure.error)}\r\n`, connection.output.isFramed);
+    await Promise.all([place.remove(), engine.tasks.deleteExec(exec.container.id, exec.id).catch(() => undefined)]); // it may never have been made
+    if (!session) throw failure.error;
     return;
   }
   if (!session) return;
   void Promise.all([exec.exited, session.ended]).then(() => place.remove());
-  if ((await session.ended) === 'detached' && connection?.detachKeys) publish(engine, exec.container, 'exec_detach', { execID: exec.id });
+  if ((await session.ended) === 'detached' && connection.detachKeys) publish(engine, exec.container, 'exec_detach', { execID: exec.id });
 }
 
 /** Where an exec's streams are: FIFOs, which exist before the process does, so that none of its output is missed. */
@@ -185,19 +184,23 @@ async function runExec(engine: Engine, exec: Exec, place: ExecPlace, session: St
   const { tasks } = engine;
   const io = await makeFifos(engine, exec, place, connection);
   const output = connection && await FifoOutput.open({ stdout: io.stdout || undefined, stderr: io.stderr || undefined }, connection.output.isFramed);
+  const started = Promise.withResolvers<void>();
+  started.promise.catch(() => undefined); // nobody may be waiting
   try {
     await tasks.exec(container.id, exec.id, JSON.stringify(execProcess(engine, exec)), io);
     publish(engine, container, `exec_start: ${request.Cmd.join(' ')}`, { execID: exec.id });
     await session?.connect({
       openOutput: () => output ? Promise.resolve(output.source()) : Promise.reject(new Error('no output')),
-      stdinFifo: io.stdin || undefined, closeStdin: () => tasks.closeStdin(container.id, exec.id),
+      stdinFifo: io.stdin || undefined, started: started.promise, closeStdin: () => tasks.closeStdin(container.id, exec.id),
     });
     exec.markRunning(await tasks.start(container.id, exec.id));
+    started.resolve();
+    output?.started();
   } catch (err) {
+    started.reject(new Error('not started'));
     output?.abandon();
     throw err;
   }
-  output?.started();
   watchExec(engine, exec, session);
 }
 

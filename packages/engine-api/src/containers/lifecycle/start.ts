@@ -11,7 +11,7 @@ import type { ResolvedMount } from '../spec/mounts.ts';
 import { specResources } from '../spec/resources.ts';
 import type { SpecUser } from '../spec/types.ts';
 import { formatNanos } from '../state/timestamps.ts';
-import { loggerUri, openLoggerOutput, type ProcessStreams } from '../stdio/index.ts';
+import { loggerUri, openLoggerOutput, startOwnLogger, type LoggerOptions, type OwnLogger, type ProcessStreams } from '../stdio/index.ts';
 import type { ProcessIo, RootfsMount } from '../tasks/task-port.ts';
 import { resolveUser } from '../users/passwd.ts';
 import { readAccounts } from '../users/read-accounts.ts';
@@ -90,12 +90,17 @@ async function runSteps(engine: Engine, container: Container): Promise<void> {
   const spec = await specOf(engine, container, { mounts, user, network });
 
   await engine.tasks.putRecord(taskRecord(engine, container, spec), id);
-  const pid = await createTask(engine, container, rootfs);
+  const { pid, logger } = await createTask(engine, container, rootfs);
   undo.defer(() => abandonTask(engine, id));
-  await Promise.all([...container.sessions].map((session) => session.connect(processStreams(engine, container))));
+  using _released = { [Symbol.dispose]: () => logger?.release() };
+  const started = Promise.withResolvers<void>();
+  started.promise.catch(() => undefined); // nobody may be waiting
+  undo.defer(() => { started.reject(new Error('not started')); });
+  await Promise.all([...container.sessions].map((session) => session.connect(processStreams(engine, container, started.promise))));
   const run = new Run(pid, performance.now());
   await engine.tasks.start(id).catch((err: unknown) => { throw new StartError(err, ''); });
 
+  started.resolve();
   container.run = run;
   record.phase = { kind: 'running', pid, startedAt: formatNanos(nowNanos()), isPaused: false, isOomKilled: false };
   undo.move();
@@ -218,31 +223,49 @@ function taskRecord(engine: Engine, container: Container, spec: string): Paramet
   return { id, imageName: record.imageRecordName, spec, runtime: runtime.shim, runtimeBinary: runtime.binary ?? '', labels: { 'io.dray.name': record.name } };
 }
 
-async function createTask(engine: Engine, container: Container, rootfs: readonly RootfsMount[]): Promise<number> {
+async function createTask(engine: Engine, container: Container, rootfs: readonly RootfsMount[]): Promise<{ pid: number; logger: OwnLogger | undefined }> {
+  const { config } = container.record;
+  const options = loggerOptions(engine, container);
+  const logger = needsOwnLogger(engine, container)
+    ? await startOwnLogger(engine.context.platform, join(container.paths.runtime, 'std'), { ...options, containerId: container.id, namespace: engine.context.config.containerdNamespace })
+    : undefined;
+  const output = loggerUri(options);
+  const io: ProcessIo = {
+    stdin: config.OpenStdin ? container.paths.stdinFifo : '', stdout: logger?.stdout ?? output, stderr: config.Tty ? '' : (logger?.stderr ?? output), isTerminal: config.Tty,
+  };
   try {
-    return await engine.tasks.create(container.id, rootfs, ioOf(engine, container));
+    return { pid: await engine.tasks.create(container.id, rootfs, io), logger };
   } catch (err) {
+    logger?.release();
     throw new StartError(err, 'failed to create task for container: ');
   }
 }
 
-function ioOf(engine: Engine, container: Container): ProcessIo {
+function loggerOptions(engine: Engine, container: Container): LoggerOptions {
   const { config, hostConfig } = container.record;
   const options = hostConfig.LogConfig.Config ?? {};
   const maxSize = parseByteSize(options['max-size'] ?? '-1') ?? -1;
   const isLogged = hostConfig.LogConfig.Type === 'json-file';
-  const output = loggerUri({
+  return {
     loggerPath: engine.context.config.loggerPath, driver: isLogged ? 'json-file' : 'none', attachSocket: container.paths.attachSocket, isTty: config.Tty,
     ...(isLogged ? { path: container.paths.log } : {}), ...(isLogged && maxSize > 0 ? { maxSizeBytes: maxSize, maxFiles: Number(options['max-file'] ?? 1) } : {}),
-  });
-  return { stdin: config.OpenStdin ? container.paths.stdinFifo : '', stdout: output, stderr: config.Tty ? '' : output, isTerminal: config.Tty };
+  };
+}
+
+/** Dray's own shim, which gives a process with a logger standard input too. */
+const OWN_SHIM = 'io.containerd.dray.v2';
+
+function needsOwnLogger(engine: Engine, container: Container): boolean {
+  const { config, hostConfig } = container.record;
+  return config.OpenStdin && !config.Tty && engine.context.config.runtimes[hostConfig.Runtime]?.shim !== OWN_SHIM;
 }
 
 /** Where a running container's streams are. */
-export function processStreams(engine: Engine, container: Container): ProcessStreams {
+export function processStreams(engine: Engine, container: Container, started: Promise<void> = Promise.resolve()): ProcessStreams {
   return {
     openOutput: (selection) => openLoggerOutput(container.paths.attachSocket, selection),
     stdinFifo: container.record.config.OpenStdin ? container.paths.stdinFifo : undefined,
+    started,
     closeStdin: () => engine.tasks.closeStdin(container.id),
   };
 }

@@ -14,13 +14,22 @@ export interface LoggerOptions {
   readonly isTty: boolean;
 }
 
-/** The URI. Its query pairs become the logger's arguments, in this order. */
+/** The URI. Its query pairs become the logger's arguments. */
 export function loggerUri(options: LoggerOptions): string {
-  const query = new URLSearchParams({ driver: options.driver });
-  if (options.path !== undefined) query.set('path', options.path);
-  if (options.maxSizeBytes !== undefined) query.set('max-size', String(options.maxSizeBytes));
-  if (options.maxFiles !== undefined) query.set('max-file', String(options.maxFiles));
-  query.set('attach', options.attachSocket);
-  query.set('tty', options.isTty ? '1' : '0');
+  const query = new URLSearchParams(loggerPairs(options));
   return `binary://${options.loggerPath}?${query.toString().replaceAll('+', '%20')}`;
+}
+
+/** The arguments a shim makes of the URI. */
+export function loggerArguments(options: LoggerOptions): string[] {
+  return loggerPairs(options).flat();
+}
+
+function loggerPairs(options: LoggerOptions): [string, string][] {
+  const pairs: [string, string][] = [['driver', options.driver]];
+  if (options.path !== undefined) pairs.push(['path', options.path]);
+  if (options.maxSizeBytes !== undefined) pairs.push(['max-size', String(options.maxSizeBytes)]);
+  if (options.maxFiles !== undefined) pairs.push(['max-file', String(options.maxFiles)]);
+  pairs.push(['attach', options.attachSocket], ['tty', options.isTty ? '1' : '0']);
+  return pairs;
 }

@@ -11,6 +11,8 @@ export interface ProcessStreams {
   openOutput(selection: OutputSelection): Promise<OutputSource>;
   /** Undefined when the process has no input. */
   readonly stdinFifo: string | undefined;
+  /** Settles when the process runs: only then is its end of the input known to be open, so that what was written cannot be lost with the FIFO's last user. */
+  readonly started: Promise<void>;
   /** Tells the shim that no more input comes. */
   closeStdin(): Promise<void>;
 }
@@ -120,6 +122,7 @@ export class StreamSession {
 
   #pumpInput(stdin: Socket, streams: ProcessStreams): void {
     this.#closeStdin = () => streams.closeStdin();
+    const started = streams.started;
     const scanner = this.#options.detachKeys && new DetachScanner(this.#options.detachKeys);
     stdin.on('error', () => { stdin.destroy(); }); // the process is gone; its output says how it ended
     stdin.on('drain', () => this.#client.resume());
@@ -128,7 +131,7 @@ export class StreamSession {
       if (forward.length > 0 && !stdin.destroyed && !stdin.write(forward)) this.#client.pause();
       if (isDetached) this.#finish('detached');
     });
-    this.#client.once('end', () => { this.#endInput(stdin); });
+    this.#client.once('end', () => { void started.then(() => { this.#endInput(stdin); }, () => undefined); });
   }
 
   #endInput(stdin: Socket): void {
