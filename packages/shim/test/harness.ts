@@ -59,6 +59,7 @@ export class Harness implements AsyncDisposable {
   readonly #server = new TtrpcServer();
   readonly #clients: TtrpcClient[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #sockets = new Set<string>();
   readonly binaryName: string;
   isDeaf = false;
 
@@ -115,7 +116,7 @@ export class Harness implements AsyncDisposable {
         { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
       ],
       annotations,
-      linux: { cgroupsPath: `/dray-shim-test/${path.basename(this.folder)}-${id}`, namespaces: namespaces.map((type) => ({ type })), ...linux },
+      linux: { cgroupsPath: `/${path.basename(this.folder)}/${id}`, namespaces: namespaces.map((type) => ({ type })), ...linux },
     };
     writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(spec));
     return bundle;
@@ -167,6 +168,7 @@ export class Harness implements AsyncDisposable {
   }
 
   async dial(address: string): Promise<TaskClient> {
+    this.#sockets.add(address.replace('unix://', ''));
     const client = await TtrpcClient.connect(address.replace('unix://', ''));
     this.#clients.push(client);
     return createTtrpcClient(TaskV2Definition, client);
@@ -197,6 +199,15 @@ export class Harness implements AsyncDisposable {
     return this.events.filter(({ body }) => body['containerId'] === containerId).map(({ topic, body }) => (topic === '/tasks/exit' && body['id'] !== containerId ? '/tasks/exit(exec)' : topic));
   }
 
+  /** Kills the serving process as a crash would, and waits for its connections to break. */
+  async crash(task: TaskClient): Promise<void> {
+    const { shimPid } = await task.connect({ id: '' });
+    const broken = Promise.all(this.#clients.map(({ closed }) => closed));
+    process.kill(shimPid, 'SIGKILL');
+    await broken;
+    this.#clients.length = 0;
+  }
+
   fifo(name: string): string {
     const file = path.join(this.folder, name);
     execFileSync('mkfifo', [file]);
@@ -217,10 +228,11 @@ export class Harness implements AsyncDisposable {
         process.kill(pid, 'SIGKILL');
       } catch { /* it has ended */ }
     }
+    for (const socket of this.#sockets) rmSync(socket, { force: true });
     await this.#server.close();
     for (const controller of ['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'blkio', 'pids', 'systemd', 'unified', '']) {
       try {
-        execFileSync('find', [path.join('/sys/fs/cgroup', controller, 'dray-shim-test'), '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'], { stdio: 'ignore' });
+        execFileSync('find', [path.join('/sys/fs/cgroup', controller, path.basename(this.folder)), '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'], { stdio: 'ignore' });
       } catch { /* there is none */ }
     }
     rmSync(this.folder, { recursive: true, force: true });
@@ -229,4 +241,9 @@ export class Harness implements AsyncDisposable {
 
 export function readAll(file: string): string {
   return readFileSync(file, 'utf8');
+}
+
+/** The command lines of this folder's monitors that are alive. */
+export function monitorsOf(folder: string): string[] {
+  return execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n').filter((line) => line.startsWith('dray-monitor') && line.includes(`${folder}/`));
 }
