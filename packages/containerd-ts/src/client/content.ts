@@ -40,6 +40,9 @@ const WRITE_BYTES_MAX = 1 << 20;
 /** How long dropping a refused write may take. */
 const CLEAN_UP_MS_MAX = 30_000;
 
+/** How long the daemon may take to let go of a write that failed here. */
+const END_MS_MAX = 2000;
+
 /** How long to wait for another writer of the same ref, and between looks. */
 const LOCKED_MS_MAX = 2000;
 const LOCKED_RETRY_MS = 100;
@@ -135,6 +138,7 @@ export class ContentClient {
     const call = this.#connection.content.write(signal === undefined ? {} : { signal });
     const answers = call[Symbol.asyncIterator]();
     let isCommitting = false;
+    let finished: Promise<unknown> = Promise.resolve();
     try {
       await call.write({ action: WriteAction.STAT, ref, total: BigInt(size ?? 0), expected: digest });
       const opened = expectField((await answers.next()).value as WriteContentResponse | undefined, 'write status');
@@ -142,6 +146,7 @@ export class ContentClient {
       const failed = committed.then(() => Promise.reject(endedEarly()));
       // Both are awaited below; until then a failure is not unhandled.
       failed.catch(() => undefined);
+      finished = committed.catch(() => undefined);
       const offset = await sendAll(source, toSafeNumber(opened.offset), async (position, data) => {
         await Promise.race([call.write({ action: WriteAction.WRITE, offset: BigInt(position), data }), failed]);
       });
@@ -150,6 +155,9 @@ export class ContentClient {
       call.end();
       return await this.info((await committed).digest, signal === undefined ? {} : { signal });
     } catch (error) {
+      // Ended rather than cancelled, so that the daemon has let go of the ref when this rejects.
+      call.end();
+      await Promise.race([finished, new Promise((resolve) => setTimeout(resolve, END_MS_MAX).unref())]);
       call.cancel();
       const kind = isContainerdApiError(error) ? error.kind : undefined;
       if (digest !== '' && kind === 'already_exists') return this.info(digest, signal === undefined ? {} : { signal });
