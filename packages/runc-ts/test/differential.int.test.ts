@@ -33,7 +33,7 @@ const CASES: readonly (readonly [name: string, change: (spec: SpecDraft) => void
   ['the default device list', (spec) => { spec.linux['resources'] = { devices: [{ allow: false, access: 'rwm' }, { allow: true, type: 'c', major: 10, minor: 229, access: 'rw' }] }; script(spec, 'sort /sys/fs/cgroup/devices/devices.list'); }],
   ['a program that is refused a call by seccomp', (spec) => { spec.linux['seccomp'] = { defaultAction: 'SCMP_ACT_ALLOW', architectures: ['SCMP_ARCH_X86_64'], syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 28 }] }; script(spec, 'mkdir /tmp/x; grep Seccomp: /proc/self/status'); }],
   ['a user namespace', (spec) => { spec.linux.namespaces.push({ type: 'user' }); spec.linux['uidMappings'] = [{ containerID: 0, hostID: 100000, size: 65536 }]; spec.linux['gidMappings'] = [{ containerID: 0, hostID: 100000, size: 65536 }]; script(spec, 'id; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; ls -l /dev/null | sed -E "s/ +[A-Z][a-z]+ .*//"'); }],
-  ['shared namespaces', (spec) => { spec.linux.namespaces = [{ type: 'mount' }]; delete spec['hostname']; script(spec, 'readlink /proc/self/ns/net /proc/self/ns/uts /proc/self/ns/ipc /proc/self/ns/pid'); }],
+  ['shared namespaces', (spec) => { spec.linux.namespaces = [{ type: 'mount' }]; delete spec['hostname']; script(spec, 'for each in net uts ipc pid user; do readlink /proc/self/ns/$each; done'); }],
   ['descriptors', shell('ls -l /proc/self/fd | sed -E "s/.* ([0-9]+) -> .*/\\1/" | grep -v total | sort')],
   ['the exit status of a program', shell('exit 42')],
   ['the exit status of a signal', shell('kill -9 $$')],
