@@ -7,6 +7,7 @@ import { VERSION } from '../version.ts';
 import { encodeBootstrap, parseShimAnswer, type ShimAddress } from './bootstrap.ts';
 import type { Bundle } from './bundle.ts';
 import type { Exit } from './exit.ts';
+import { shimCommand } from './shim-script.ts';
 
 /** What shims are told of the daemon. */
 export interface ShimEnvironment {
@@ -101,7 +102,8 @@ interface RunResult {
  */
 function run(binary: string, args: readonly string[], { bundle, environment, input, timeoutMs }: RunOptions): Promise<RunResult> {
   return new Promise((resolve) => {
-    const child = spawn(binary, args, { cwd: bundle.path, env: shimEnvironment(bundle, environment), stdio: ['pipe', 'pipe', 'pipe'] });
+    const command = shimCommand(binary);
+    const child = spawn(command.file, [...command.args, ...args], { cwd: bundle.path, env: shimEnvironment(bundle, environment), stdio: ['pipe', 'pipe', 'pipe'] });
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
     let failure: string | undefined;
