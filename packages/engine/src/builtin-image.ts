@@ -3,9 +3,6 @@ import fs from 'node:fs';
 import { Readable } from 'node:stream';
 import { encodeTarEnd, encodeTarHeader, tarPadding } from '@dray/oci-image';
 
-/** The name of the image that comes with the engine. */
-export const BUILTIN_IMAGE = 'dray/hello:latest';
-
 const GO_ARCHITECTURE: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 /** What the program does under other names. */
 const APPLETS = ['cat', 'echo', 'env', 'false', 'hostname', 'id', 'ls', 'ps', 'sleep', 'true'];
@@ -16,8 +13,9 @@ const CREATED = '2026-01-01T00:00:00Z';
  * The built-in image as a `docker save` archive: one layer with one static program, `/hello`, which prints where it runs. Made in memory, so that no network is
  * needed.
  * @param program the static program
+ * @param name the image's name
  */
-export function builtinImageArchive(program: string): Readable {
+export function builtinImageArchive(program: string, name: string): Readable {
   const layer = archive([
     { path: 'bin/', mode: 0o755 },
     ...APPLETS.map((name) => ({ path: `bin/${name}`, mode: 0o777, link: '/hello' })),
@@ -32,7 +30,7 @@ export function builtinImageArchive(program: string): Readable {
     rootfs: { type: 'layers', diff_ids: [sha256(layer)] }, history: [{ created: CREATED, created_by: 'dray-engine: COPY hello /' }],
   }));
   const configName = `${sha256(config).slice('sha256:'.length)}.json`;
-  const manifest = Buffer.from(JSON.stringify([{ Config: configName, RepoTags: [BUILTIN_IMAGE], Layers: ['layer.tar'] }]));
+  const manifest = Buffer.from(JSON.stringify([{ Config: configName, RepoTags: [name], Layers: ['layer.tar'] }]));
   return Readable.from([archive([{ path: 'manifest.json', mode: 0o644, content: manifest }, { path: configName, mode: 0o644, content: config }, { path: 'layer.tar', mode: 0o644, content: layer }])], { objectMode: false });
 }
 

@@ -1,7 +1,9 @@
 import type { ApiClient } from './api-client.ts';
 import { demultiplex } from './api-client.ts';
-import { BUILTIN_IMAGE, builtinImageArchive } from './builtin-image.ts';
 import { programs } from './programs.ts';
+
+/** The name of the image that comes with the engine. */
+export const BUILTIN_IMAGE = 'dray/hello:latest';
 
 /** How a container that was run has ended. */
 export interface FinishedContainer { readonly id: string; readonly exitCode: number; readonly stdout: Buffer; readonly stderr: Buffer }
@@ -10,7 +12,8 @@ export interface FinishedContainer { readonly id: string; readonly exitCode: num
 export async function ensureBuiltinImage(client: ApiClient): Promise<void> {
   const found = await client.call('GET', `/images/${BUILTIN_IMAGE}/json`, undefined, [404]);
   if (typeof found === 'object' && found !== null && 'Id' in found) return;
-  const answer = await client.call('POST', '/images/load?quiet=1', builtinImageArchive(programs().hello));
+  const { builtinImageArchive } = await import('./builtin-image.ts');
+  const answer = await client.call('POST', '/images/load?quiet=1', builtinImageArchive(programs().hello, BUILTIN_IMAGE));
   if (typeof answer === 'object' && answer !== null && 'error' in answer) throw new Error(`cannot load ${BUILTIN_IMAGE}: ${String(answer.error)}`);
 }
 

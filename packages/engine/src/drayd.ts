@@ -3,7 +3,6 @@ import { readDaemonJson } from './daemon-json.ts';
 import { isEngineError, messageOf } from './errors.ts';
 import { DaemonLog } from './log.ts';
 import { usage } from './options.ts';
-import { runDaemon } from './run-daemon.ts';
 import { type Settings, makeSettings } from './settings.ts';
 import { engineVersion } from './version.ts';
 
@@ -40,6 +39,7 @@ async function serve(settings: Settings): Promise<void> {
   log.info({}, 'Starting up');
   const ended = new AbortController();
   const stop = countSignals(log, ended);
+  const { runDaemon } = await import('./run-daemon.ts'); // a mere --version need not load the daemon
   await using running = await runDaemon(settings, log);
   if (!ended.signal.aborted) await new Promise<void>((resolve) => ended.signal.addEventListener('abort', () => resolve(), { once: true }));
   await running.close();

@@ -7,7 +7,7 @@ import { ApiClient } from './api-client.ts';
 import { parseCommandLine } from './command-line.ts';
 import { readDaemonJson } from './daemon-json.ts';
 import { EngineError } from './errors.ts';
-import { checkSocketsFree } from './listeners.ts';
+import { checkSocketsFree } from './sockets.ts';
 import { isRunning, readPid } from './process-files.ts';
 import { type Settings, makeSettings } from './settings.ts';
 
@@ -25,6 +25,8 @@ export interface EnginePlace {
   readonly settings: Settings;
   /** Arguments for `drayd`. */
   readonly args: readonly string[];
+  /** Whether the socket was chosen because another engine has Docker's own. */
+  readonly isPrivate: boolean;
 }
 
 /** Works out where the engine is that `args` (options of drayd) describe. Without a host: Docker's socket, or where another engine has that, a private one. */
@@ -34,12 +36,12 @@ export async function findPlace(args: readonly string[]): Promise<EnginePlace> {
   const json = readDaemonJson(typeof file === 'string' ? file : undefined, flags);
   const hasHost = flags.has('host') || json.values.has('host');
   const plain = makeSettings(flags, json);
-  if (hasHost) return placeOf(plain, args);
+  if (hasHost) return placeOf(plain, args, false);
   const pid = readPid(plain.pidFile);
   const isOurs = pid !== undefined && isRunning(pid, 'drayd');
   const isPrivate = isOurs ? await new ApiClient(PRIVATE_SOCKET).isUp() : !await isFree(plain);
   const hosts = isPrivate ? ['-H', `unix://${PRIVATE_SOCKET}`] : [];
-  return placeOf(makeSettings(parseCommandLine([...args, ...hosts]), json), [...args, ...hosts]);
+  return placeOf(makeSettings(parseCommandLine([...args, ...hosts]), json), [...args, ...hosts], isPrivate);
 }
 
 async function isFree(settings: Settings): Promise<boolean> {
@@ -51,10 +53,10 @@ async function isFree(settings: Settings): Promise<boolean> {
   }
 }
 
-function placeOf(settings: Settings, args: readonly string[]): EnginePlace {
+function placeOf(settings: Settings, args: readonly string[], isPrivate: boolean): EnginePlace {
   const host = settings.hosts.find((candidate) => candidate.kind === 'unix');
   if (host?.kind !== 'unix') throw new EngineError('invalid_argument', 'USAGE', 'dray-engine needs a unix socket among the hosts');
-  return { settings, args, socket: host.path };
+  return { settings, args, isPrivate, socket: host.path };
 }
 
 /** The process id of the engine, or undefined where it does not run. */

@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import net from 'node:net';
 import { type HttpApi, type ListenAddress, type Listener, type Logger, type TlsSettings, describeAddress, listen } from '@dray/engine-api';
 import { EngineError, messageOf, systemCode } from './errors.ts';
 import type { Host } from './hosts.ts';
@@ -76,24 +75,4 @@ function socketsOfSystemd(name: string): ListenAddress[] {
   const wanted = all.find((address) => address.kind === 'fd' && address.fd === Number(name));
   if (wanted === undefined) throw new EngineError('invalid_argument', 'CONFIG', `failed to load listeners: failed to find fd ${name}`);
   return [wanted];
-}
-
-/** Refuses early what another daemon listens on, before anything is started. @throws EngineError ALREADY_RUNNING */
-export async function checkSocketsFree(hosts: readonly Host[]): Promise<void> {
-  for (const host of hosts) {
-    if (host.kind === 'unix' && await isListening(host.path)) {
-      throw new EngineError('failed_precondition', 'ALREADY_RUNNING', `failed to load listeners: can't create unix socket ${host.path}: address already in use`);
-    }
-  }
-}
-
-function isListening(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect({ path });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }

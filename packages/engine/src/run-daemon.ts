@@ -6,9 +6,11 @@ import { NetworkController } from '@dray/network';
 import { ContainerdSupervisor, isServing } from './containerd-supervisor.ts';
 import { EngineError } from './errors.ts';
 import { kernel } from './kernel.ts';
-import { checkSocketsFree, listenAddresses, listenAll } from './listeners.ts';
+import { listenAddresses, listenAll } from './listeners.ts';
+import { checkSocketsFree } from './sockets.ts';
 import type { DaemonLog } from './log.ts';
-import { lockDataRoot, writePidFile } from './process-files.ts';
+import { lockDataRoot } from './data-root-lock.ts';
+import { writePidFile } from './process-files.ts';
 import type { Settings } from './settings.ts';
 import { engineVersion } from './version.ts';
 

@@ -11,7 +11,7 @@ export async function tour(place: EnginePlace, print: (line: string) => void): P
   const isStarted = await startEngine(place);
   const client = new ApiClient(place.socket);
   await ensureBuiltinImage(client);
-  print(`${bold('Dray')} ${isStarted ? `started in ${Math.round(performance.now() - startedAt)} ms` : 'is running'}: ${place.socket}${isDockerSocket(place) ? '' : ' (Docker\'s own socket is taken)'}`);
+  print(`${bold('Dray')} ${isStarted ? `started in ${Math.round(performance.now() - startedAt)} ms` : 'is running'}: ${place.socket}${place.isPrivate ? ' (Docker\'s own socket is taken)' : ''}`);
   print('');
   const ranAt = performance.now();
   const finished = await runBuiltin(client, []);
