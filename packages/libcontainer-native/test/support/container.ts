@@ -80,6 +80,11 @@ export function readMemfd(fd: number): string {
   return buffer.toString();
 }
 
+/** The mounts of the test's own mount namespace at or below any of the folders; other programs may mount elsewhere meanwhile. */
+export function mountsBelow(...folders: readonly string[]): string[] {
+  return fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => folders.some((folder) => line.split(' ')[4]?.startsWith(folder) === true));
+}
+
 /** The numbers of the descriptors that this process has open. */
 export function openDescriptors(): string[] {
   return fs.readdirSync('/proc/self/fd').map((name) => {
