@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { AT_FDCWD, MNT, MOUNT_ATTR, MS, O, attachMount, cloneMount, closeFd, createNetns, descriptorPath, fchownat, fstatat, getXattr, listXattrs, mknodat, mount, openat, removeNetns, removeXattr, setMountAttributes, setXattr, socketInNetns, symlinkat, unmount } from '../src/index.ts';
+import { AT_FDCWD, MNT, MOUNT_ATTR, MS, O, attachMount, bpf, cloneMount, closeFd, createNetns, descriptorPath, fchownat, fstatat, getXattr, listXattrs, mknodat, mount, openat, removeNetns, removeXattr, setMountAttributes, setXattr, socketInNetns, symlinkat, unmount } from '../src/index.ts';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -70,6 +70,22 @@ describe.skipIf(!isRoot)(`system calls that need root${isRoot ? '' : ' (skipped:
     removeNetns(netns);
     expect(fs.existsSync(netns)).toBe(false);
     expect(() => socketInNetns({ netnsPath: '/etc/passwd', family: 16, type: 3, protocol: 0 })).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+  });
+
+  test('bpf() fills in addresses: a device program is loaded, a wrong one is refused', () => {
+    const BPF_PROG_LOAD = 5;
+    const load = (instructions: number[]): number => {
+      const attribute = Buffer.alloc(72);
+      attribute.writeUInt32LE(15, 0); // BPF_PROG_TYPE_CGROUP_DEVICE
+      attribute.writeUInt32LE(instructions.length / 8, 4);
+      return bpf(BPF_PROG_LOAD, attribute, [[8, Uint8Array.from(instructions)], [16, Buffer.from('GPL\0')]]);
+    };
+    const returnOne = [0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+    const fd = load(returnOne);
+    expect(fs.readlinkSync(`/proc/self/fd/${fd}`)).toBe('anon_inode:bpf-prog');
+    closeFd(fd);
+    expect(() => load(returnOne.slice(8))).toThrow(expect.objectContaining({ syscall: 'bpf' }));
+    expect(() => bpf(BPF_PROG_LOAD, new Uint8Array(8), [[4, new Uint8Array(8)]])).toThrow(TypeError);
   });
 
   test('a namespace that cannot be made leaves no file', async () => {
