@@ -4,6 +4,19 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IMAGE, makeImageArchive, missing, run, TestDaemon, until } from './support/daemon.ts';
 
+/** The processes of Dray's shim that serve a daemon. */
+function shimsOf(socket: string): number[] {
+  const commandOf = (pid: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const isShim = (command: string): boolean => command.includes('containerd-shim-dray-v2') && command.includes(socket);
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isShim(commandOf(name))).map(Number);
+}
+
 /** Whether a process runs; one that only waits to be reaped does not. */
 function isAlive(pid: number): boolean {
   try {
@@ -14,6 +27,8 @@ function isAlive(pid: number): boolean {
 }
 
 const RUNC = ['--runtime', 'io.containerd.runc.v2'];
+const DRAY = ['--runtime', 'io.containerd.dray.v2'];
+const hasDrayShim = existsSync(join(import.meta.dirname, '../../shim/bin/containerd-shim-dray-v2.mjs'));
 
 describe.skipIf(missing !== undefined)(`the real ctr drives dray-containerd${missing === undefined ? '' : ` (skipped: ${missing})`}`, { timeout: 60_000 }, () => {
   let daemon: TestDaemon;
@@ -109,11 +124,12 @@ describe.skipIf(missing !== undefined)(`the real ctr drives dray-containerd${mis
   });
 
   it('takes a running task over after kill -9, under the same pid and with its real exit code', async () => {
-    await daemon.ok('run', '-d', ...RUNC, IMAGE, 'survivor', 'sh', '-c', 'sleep 2; exit 9');
+    await daemon.ok('run', '-d', ...RUNC, IMAGE, 'survivor', 'sh', '-c', 'while [ ! -e /go ]; do sleep 0.1; done; exit 9');
     const before = await daemon.ok('task', 'ls');
     await daemon.end('SIGKILL');
     await daemon.start();
     expect(await daemon.ok('task', 'ls')).toBe(before);
+    await daemon.ok('task', 'exec', '--exec-id', 'go', 'survivor', 'busybox', 'touch', '/go');
     await until('the task has stopped', async () => (await daemon.ok('task', 'ls')).includes('STOPPED'));
     expect((await daemon.ctr('task', 'rm', 'survivor')).stderr).toContain('exit with non-zero exit code 9');
     await daemon.ok('containers', 'rm', 'survivor');
@@ -145,6 +161,26 @@ describe.skipIf(missing !== undefined)(`the real ctr drives dray-containerd${mis
     expect(await daemon.ok('task', 'ls', '-q')).toBe('');
     await until('the process is gone', () => !isAlive(pid));
     await daemon.ok('containers', 'rm', 'orphan');
+  });
+
+  it.skipIf(!hasDrayShim)('runs, enters and kills tasks over the shim of Dray, one shim for all (needs @dray/shim)', async () => {
+    expect(await daemon.ok('run', '--rm', ...DRAY, IMAGE, 'once', 'echo', 'hi')).toBe('hi');
+    expect((await daemon.ctr('run', '--rm', ...DRAY, IMAGE, 'fails', 'sh', '-c', 'exit 6')).code).toBe(6);
+    for (const id of ['one', 'two']) await daemon.ok('run', '-d', ...DRAY, IMAGE, id, 'sh', '-c', 'while [ ! -e /go ]; do sleep 0.1; done; exit 9');
+    const before = await daemon.ok('task', 'ls');
+    expect(await daemon.ok('task', 'exec', '--exec-id', 'e', 'one', 'echo', 'inside')).toBe('inside');
+    const [shim = 0, ...others] = shimsOf(daemon.socket);
+    expect(others).toEqual([]);
+    process.kill(shim, 'SIGKILL');
+    await daemon.end('SIGKILL');
+    await daemon.start();
+    expect(await daemon.ok('task', 'ls')).toBe(before);
+    for (const id of ['one', 'two']) await daemon.ok('task', 'exec', '--exec-id', 'go', id, 'busybox', 'touch', '/go');
+    await until('both have stopped', async () => (await daemon.ok('task', 'ls')).match(/STOPPED/g)?.length === 2);
+    for (const id of ['one', 'two']) {
+      expect((await daemon.ctr('task', 'rm', id)).stderr).toContain('exit with non-zero exit code 9');
+      await daemon.ok('containers', 'rm', id);
+    }
   });
 
   it('refuses a second daemon on its root, in one line', async () => {

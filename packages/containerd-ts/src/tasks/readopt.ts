@@ -48,7 +48,7 @@ async function reconnect(manager: TaskManager, task: Task): Promise<ShimConnecti
   const { pool, options } = manager;
   const running = pool.findShared(task.namespace, task.binary);
   if (running !== undefined && (await knows(running, task))) return running;
-  const started = await pool.start(task.bundle, task.binary, options.findRuntime(task.namespace, task.id)?.options, { isNew: false });
+  const started = await pool.start(task.bundle, task.binary, options.findRuntime(task.namespace, task.id)?.options);
   await started.task.state({ id: task.id }, { timeoutMs: STATE_TIMEOUT_MS });
   return started;
 }

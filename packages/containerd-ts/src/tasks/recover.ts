@@ -34,8 +34,8 @@ async function recover(manager: TaskManager, bundle: Bundle): Promise<Task | und
   }
   try {
     if (address === undefined) throw new Error('bundle does not say where its shim is');
-    manager.pool.reopenLog(bundle);
     const connection = await manager.pool.connect(bundle, binary, address);
+    manager.pool.readLog(bundle);
     await adopt(manager, bundle, binary, connection);
     return undefined;
   } catch (error) {

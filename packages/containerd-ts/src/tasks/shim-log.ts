@@ -1,4 +1,4 @@
-import { constants, openSync } from 'node:fs';
+import { constants, existsSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { errorText } from '../errors.ts';
@@ -13,10 +13,10 @@ const LINE_LENGTH_MAX = 4096;
  * Reads what a shim says into the daemon's log. The FIFO is opened for reading and writing, so that it never ends by itself and a shim that starts later
  * finds a reader. Failing to open it costs the messages, not the container.
  */
-export function drainShimLog(bundle: Bundle, options: { readonly kernel: Kernel; readonly logger: Logger; readonly isNew: boolean }): Disposable {
-  const { kernel, logger, isNew } = options;
+export function drainShimLog(bundle: Bundle, options: { readonly kernel: Kernel; readonly logger: Logger }): Disposable {
+  const { kernel, logger } = options;
   try {
-    if (isNew) kernel.mkfifo(bundle.log, 0o700);
+    if (!existsSync(bundle.log)) kernel.mkfifo(bundle.log, 0o700);
     return drain(openSync(bundle.log, constants.O_RDWR | constants.O_NONBLOCK), bundle, logger);
   } catch (error) {
     logger.warn({ namespace: bundle.namespace, containerId: bundle.id, err: errorText(error) }, 'cannot read the log of the shim, going on without it');

@@ -40,10 +40,11 @@ export class ShimPool {
     await this.#starting.get(key)?.catch(() => undefined);
     const shared = this.findShared(bundle.namespace, binary);
     if (shared !== undefined) {
+      this.readLog(bundle);
       writeBootstrapFile(bundle, shared.address);
       return shared;
     }
-    const start = this.start(bundle, binary, options, { isNew: true });
+    const start = this.start(bundle, binary, options);
     if (this.#single.has(binary)) return await start;
     this.#starting.set(key, start);
     try {
@@ -54,8 +55,8 @@ export class ShimPool {
   }
 
   /** Runs the shim's `start` command for a bundle and connects. */
-  async start(bundle: Bundle, binary: string, options: Any | undefined, { isNew }: { readonly isNew: boolean }): Promise<ShimConnection> {
-    this.#readLog(bundle, isNew);
+  async start(bundle: Bundle, binary: string, options: Any | undefined): Promise<ShimConnection> {
+    this.readLog(bundle);
     const address = await startShim(binary, bundle, this.#options.environment, options);
     writeBootstrapFile(bundle, address);
     return await this.connect(bundle, binary, address);
@@ -75,9 +76,11 @@ export class ShimPool {
     return connection;
   }
 
-  /** Opens the log of a shim that runs already. */
-  reopenLog(bundle: Bundle): void {
-    this.#readLog(bundle, false);
+  /** Reads what the shim of a bundle says. */
+  readLog(bundle: Bundle): void {
+    if (this.#logs.has(bundle.path)) return;
+    const { kernel, logger } = this.#options;
+    this.#logs.set(bundle.path, drainShimLog(bundle, { kernel, logger }));
   }
 
   /** Stops reading the log of a bundle. The log of a shared shim goes on, because it has no other. */
@@ -108,12 +111,6 @@ export class ShimPool {
     for (const connection of [...this.#connections.values()]) this.release(connection);
     for (const log of this.#logs.values()) log[Symbol.dispose]();
     this.#logs.clear();
-  }
-
-  #readLog(bundle: Bundle, isNew: boolean): void {
-    if (this.#logs.has(bundle.path)) return;
-    const { kernel, logger } = this.#options;
-    this.#logs.set(bundle.path, drainShimLog(bundle, { kernel, logger, isNew }));
   }
 
   #forget(connection: ShimConnection): void {
