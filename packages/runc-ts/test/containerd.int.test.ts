@@ -33,15 +33,15 @@ describe.skipIf(missing !== undefined)(`Debian's containerd and its shim with ru
   });
 
   it('runs a container and hands its output and exit status through', async () => {
-    const result = await run(['--rm'], 'one', ['sh', '-c', 'echo from inside; exit 5']);
+    const result = await run(['--rm'], 'one', ['/bin/sh', '-c', 'echo from inside; exit 5']);
     expect(result.stdout).toBe('from inside\n');
     expect(result.status).toBe(5);
   });
 
   it('executes, pauses, resumes, lists, kills and deletes', async () => {
-    expect(await run(['-d'], 'two', ['sleep', '100'])).toMatchObject({ status: 0 });
+    expect(await run(['-d'], 'two', ['/bin/sleep', '100'])).toMatchObject({ stderr: '', status: 0 });
     expect(await taskState('two')).toBe('RUNNING');
-    expect(await ctr(['task', 'exec', '--exec-id', 'e1', 'two', 'sh', '-c', 'echo more; exit 4'])).toMatchObject({ stdout: 'more\n', status: 4 });
+    expect(await ctr(['task', 'exec', '--exec-id', 'e1', 'two', '/bin/sh', '-c', 'echo more; exit 4'])).toMatchObject({ stdout: 'more\n', status: 4 });
     expect((await ctr(['task', 'ps', 'two'])).stdout.trim().split('\n')).toHaveLength(2);
     await ctr(['task', 'pause', 'two']);
     expect(await taskState('two')).toBe('PAUSED');

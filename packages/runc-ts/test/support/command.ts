@@ -35,9 +35,7 @@ export interface CommandOptions {
   readonly input?: string;
 }
 
-/**
- * Runs a command to its end. A container's process that is left behind may hold the pipes, so only the command itself is waited for.
- */
+/** Runs a command to its end and that of its output; a container that it leaves behind must not hold the pipes. */
 export function command(file: string, args: readonly string[], { cwd, input = '' }: CommandOptions = {}): Promise<CommandResult> {
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
   const child = spawn(file, args, { stdio: 'pipe', ...(cwd === undefined ? {} : { cwd }) });
@@ -45,13 +43,8 @@ export function command(file: string, args: readonly string[], { cwd, input = ''
   child.stdout.on('data', (chunk: Buffer) => { texts.stdout += chunk.toString(); });
   child.stderr.on('data', (chunk: Buffer) => { texts.stderr += chunk.toString(); });
   child.on('error', reject);
-  child.on('exit', (status) => {
-    // What was written before the end is in the pipes already.
-    setImmediate(() => {
-      child.stdout.destroy();
-      child.stderr.destroy();
-      resolve({ status, ...texts });
-    });
+  child.on('close', (status) => {
+    resolve({ status, ...texts });
   });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
