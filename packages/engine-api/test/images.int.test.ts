@@ -87,6 +87,22 @@ describe.skipIf(missing !== undefined)(`images with the docker CLI on Debian's c
     expect(await host.ok('images', '-aq')).toBe('');
   });
 
+  it('pushes what skopeo can inspect and docker can pull back under the same id', async () => {
+    await host.ok('load', '-q', '-i', archive);
+    const name = `${registry.address}/pushed/box:v2`;
+    await host.ok('tag', 'busybox', name);
+    const first = await host.ok('push', name);
+    expect(first).toContain(`The push refers to repository [${registry.address}/pushed/box]`);
+    expect(first).toMatch(/\n[0-9a-f]{12}: Pushed\n(?:.*\n)*v2: digest: sha256:[0-9a-f]{64} size: \d+$/);
+    expect(await host.ok('push', name)).toMatch(/[0-9a-f]{12}: Layer already exists/);
+    expect(JSON.parse((await run('skopeo', ['inspect', '--tls-verify=false', '--config', `docker://${name}`])).stdout)).toMatchObject({ config: { Cmd: ['sh'] } });
+    await host.ok('rmi', name, 'busybox');
+    await host.ok('pull', '-q', name);
+    expect(await host.ok('images', '-q', '--no-trunc')).toBe(`sha256:${imageId}`);
+    await host.ok('rmi', name);
+    expect((await host.docker('push', 'nothing/here:v1')).stderr).toContain('An image does not exist locally with the tag: nothing/here');
+  });
+
   it('words pulls that fail, before anything is half there', async () => {
     expect((await host.docker('pull', `${registry.address}/lib/busybox:missing`)).stderr).toContain(`manifest for ${registry.address}/lib/busybox:missing not found: manifest unknown: manifest unknown`);
     expect((await host.docker('pull', '127.0.0.1:1/x:y')).code).toBe(1);
