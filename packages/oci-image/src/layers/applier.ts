@@ -104,13 +104,12 @@ export class LayerApplier implements Disposable {
 
   #makeNode(header: TarHeader, parent: readonly string[], name: string): void {
     const folder = this.#tree.folder(parent);
-    this.#tree.keepTimes(parent, folder);
-    const path = [...parent, name];
-    const key = path.join('/');
+    this.#tree.keepTimes(folder);
+    const path = [...(this.#hasLowers ? this.#tree.realNames(parent) : parent), name];
     switch (header.type) {
       case 'directory': this.#makeFolder(header, folder, path); break;
       case 'file': this.#openFile(header, folder, name); break;
-      case 'hardlink': this.#makeHardLink(header, parent, path); break;
+      case 'hardlink': this.#makeHardLink(header, parent, name); break;
       case 'symlink':
         if (header.linkPath === '') throw new OciImageError('LAYER_INVALID', `symlink ${JSON.stringify(header.path)} has no target`);
         this.#create(folder, name, () => {
@@ -120,13 +119,14 @@ export class LayerApplier implements Disposable {
         break;
       default: this.#makeDevice(header, folder, name);
     }
-    if (this.#hasLowers) this.#remember(key);
+    if (this.#hasLowers) this.#remember(path.join('/'));
   }
 
   #makeFolder(header: TarHeader, folder: number, path: readonly string[]): void {
     const name = path.at(-1) ?? '';
     const origin = this.#createFolder(folder, name);
     setFolderAttributes(folder, name, header, this.#limits.xattrBytesMax, origin !== 'old');
+    if (origin === 'replaced') this.#tree.hide(path);
     const mustHide = origin === 'replaced' || (origin === 'new' && this.#tree.isHidden(path));
     if (mustHide && this.#form === 'overlay' && this.#hasLowers) this.#tree.makeOpaque(folder, name);
     this.#tree.setTimesLater(folder, path, timesOf(header));
@@ -196,10 +196,9 @@ export class LayerApplier implements Disposable {
   }
 
   /** Owner, mode, attributes and times are the linked file's. */
-  #makeHardLink(header: TarHeader, parent: readonly string[], path: readonly string[]): void {
+  #makeHardLink(header: TarHeader, parent: readonly string[], name: string): void {
     const targetNames = cleanEntryPath(header.linkPath);
     const targetName = targetNames.at(-1);
-    const name = path.at(-1) ?? '';
     if (targetName === undefined) throw new OciImageError('LAYER_INVALID', `invalid hardlink ${JSON.stringify(header.path)} -> ${JSON.stringify(header.linkPath)}`);
     const targetParent = targetNames.slice(0, -1);
     // The target's folder first: asking for the entry's own folder may close it.
@@ -221,16 +220,16 @@ export class LayerApplier implements Disposable {
 
   /** A hard link to a file of a lower layer: the file comes up first. */
   #copyUp(parent: readonly string[], folder: number, name: string): ReturnType<typeof statAt> {
-    const lower = this.#tree.findLower([...parent, name]);
+    if (!this.#hasLowers) return undefined;
+    const lower = this.#tree.findLower([...this.#tree.realNames(parent), name]);
     if (lower === undefined) return undefined;
     try {
       if (lower.stat.type === 'directory') return lower.stat;
-      this.#tree.keepTimes(parent, folder);
+      this.#tree.keepTimes(folder);
       copyUp(lower, folder, name);
     } finally {
       closeFd(lower.fd);
     }
-    this.#remember([...parent, name].join('/'));
     return statAt(folder, name);
   }
 
@@ -246,28 +245,64 @@ export class LayerApplier implements Disposable {
   }
 
   /** Hides one name of the lower layers; what this layer itself has made there stays. */
-  #hide(parent: readonly string[], name: string): void {
+  #hide(named: readonly string[], name: string): void {
     if (!this.#hasLowers) return;
+    const parent = this.#tree.realNames(named);
+    const isBelow = this.#isBelow([...parent, name]);
     this.#tree.hide([...parent, name]);
+    this.#remember(parent.join('/'));
     if (this.#form === 'plain') {
       this.#removeLower(parent, name);
       return;
     }
     const folder = this.#tree.folder(parent);
     const stat = statAt(folder, name);
-    if (stat?.type === 'directory') this.#tree.makeOpaque(folder, name);
-    if (stat !== undefined) return;
-    this.#tree.keepTimes(parent, folder);
-    this.#tree.makeWhiteout(folder, name);
+    if (stat !== undefined && isWhiteoutDevice(stat)) return;
+    this.#tree.keepTimes(folder);
+    if (!this.#made.has([...parent, name].join('/'))) {
+      this.#tree.remove(folder, name); // What came up from below for another entry's sake.
+      if (isBelow) this.#tree.makeWhiteout(folder, name);
+    } else if (stat?.type === 'directory') {
+      this.#tree.makeOpaque(folder, name);
+      this.#removeCopies([...parent, name], folder, name);
+    }
+  }
+
+  /** Whether lower layers show a path: overlayfs lists a whiteout that hides nothing. */
+  #isBelow(path: readonly string[]): boolean {
+    const lower = this.#tree.findLower(path);
+    if (lower !== undefined) closeFd(lower.fd);
+    return lower !== undefined;
+  }
+
+  /** Overlay form: removes what came up from lower layers into a folder that is opaque now. */
+  #removeCopies(path: readonly string[], folder: number, name: string): void {
+    const fd = openat(folder, nativeName(name), O.RDONLY | O.DIRECTORY | O.NOFOLLOW);
+    try {
+      for (const child of this.#tree.list(fd)) {
+        const childPath = [...path, child];
+        if (!this.#made.has(childPath.join('/'))) this.#tree.remove(fd, child);
+        else if (statAt(fd, child)?.type === 'directory') this.#removeCopies(childPath, fd, child);
+      }
+    } finally {
+      closeFd(fd);
+    }
   }
 
   /** Hides everything lower layers have in a folder. */
-  #hideContent(names: readonly string[]): void {
+  #hideContent(named: readonly string[]): void {
     if (!this.#hasLowers) return;
+    const names = this.#tree.realNames(named);
+    this.#remember(names.join('/')); // A marker in a folder says that the folder is there.
     const name = names.at(-1);
     if (this.#form === 'overlay') {
-      if (name === undefined) this.#hidesRoot = true;
-      else this.#hideFolder(names, name);
+      if (name === undefined) {
+        this.#hidesRoot = true;
+        this.#tree.hide([]);
+        this.#removeCopies([], this.#tree.root, '.');
+      } else {
+        this.#hideFolder(names, name);
+      }
       return;
     }
     const folder = openFolderCopy(this.#tree.folder(names));
@@ -280,13 +315,18 @@ export class LayerApplier implements Disposable {
 
   #hideFolder(names: readonly string[], name: string): void {
     this.#tree.folder(names);
-    this.#tree.makeOpaque(this.#tree.folder(names.slice(0, -1)), name);
+    const parent = this.#tree.folder(names.slice(0, -1));
+    this.#tree.makeOpaque(parent, name);
+    this.#removeCopies(names, parent, name);
     this.#tree.hide(names);
   }
 
   /** overlayfs always merges the roots of layers: what the root's opaque marker hides is hidden name by name. */
   #hideRoot(): void {
-    for (const name of this.#tree.lowers.list([])) this.#hide([], name);
+    for (const name of this.#tree.lowers.list([])) {
+      if (!this.#made.has(name)) this.#tree.makeWhiteout(this.#tree.root, name);
+      else if (statAt(this.#tree.root, name)?.type === 'directory') this.#tree.makeOpaque(this.#tree.root, name);
+    }
   }
 
   /** Plain form: removes what lower layers left, and spares what this layer has made. */
@@ -295,7 +335,7 @@ export class LayerApplier implements Disposable {
     const folder = this.#tree.folder(parent);
     const stat = statAt(folder, name);
     if (stat === undefined) return;
-    this.#tree.keepTimes(parent, folder);
+    this.#tree.keepTimes(folder);
     if (!this.#made.has(path.join('/'))) {
       this.#tree.remove(folder, name);
       return;

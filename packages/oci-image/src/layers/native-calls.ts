@@ -81,12 +81,12 @@ export function errnoOf(error: unknown): string | undefined {
 
 /** A failed system call as this package's error; other errors as they are. `path` is the archive's or image's, not the host's. */
 export function systemCallError(error: unknown, what: string, path: string): unknown {
-  if (!isLibcontainerError(error) && !(error instanceof Error && 'syscall' in error)) return error;
-  const details = error as Error & { readonly errno?: unknown; readonly syscall?: unknown };
+  if (!(error instanceof Error) || error.name === 'OciImageError' || !('syscall' in error)) return error;
+  const details: Error & { readonly errno?: unknown; readonly syscall?: unknown } = error;
   if (isLibcontainerError(error) && error.code === 'NATIVE_UNAVAILABLE') return new OciImageError('NATIVE_UNAVAILABLE', error.message, { cause: error });
   const code = errnoOf(error) ?? 'errno';
-  return new OciImageError('LAYER_SYSCALL', `${what} ${JSON.stringify(path)}: ${isLibcontainerError(error) ? error.message.replace(/^(\w+) ".*?": /, '$1: ') : code}`, {
-    cause: error, path,
+  return new OciImageError('LAYER_SYSCALL', `${what} ${JSON.stringify(path.slice(0, MESSAGE_PATH_LENGTH_MAX))}: ${isLibcontainerError(error) ? error.message.replace(/^(\w+) ".*?": /, '$1: ') : code}`, {
+    cause: error, path: path.slice(0, MESSAGE_PATH_LENGTH_MAX),
     kind: KIND_OF_ERRNO[code] ?? 'internal',
     ...(typeof details.errno === 'number' ? { errno: Math.abs(details.errno) } : {}),
     ...(typeof details.syscall === 'string' ? { syscall: details.syscall } : {}),
@@ -94,6 +94,8 @@ export function systemCallError(error: unknown, what: string, path: string): unk
 }
 
 const AT_CWD = -100;
+/** Longest part of a hostile path that goes into an error. */
+const MESSAGE_PATH_LENGTH_MAX = 256;
 const KIND_OF_ERRNO: Readonly<Record<string, 'resource_exhausted' | 'permission_denied' | 'invalid_argument' | 'failed_precondition'>> = {
   ENOSPC: 'resource_exhausted', EDQUOT: 'resource_exhausted', EMFILE: 'resource_exhausted', ENFILE: 'resource_exhausted', ENOMEM: 'resource_exhausted', EFBIG: 'resource_exhausted',
   EPERM: 'permission_denied', EACCES: 'permission_denied', EROFS: 'failed_precondition',

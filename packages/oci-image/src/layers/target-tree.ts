@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { OciImageError } from '../errors.ts';
 import { decodeName } from '../tar/index.ts';
 import { isWhiteoutDevice, LowerLayers, type LowerNode } from './lower-layers.ts';
@@ -29,6 +29,7 @@ interface FolderTimes {
  */
 export class TargetTree implements Disposable {
   readonly #root: number;
+  readonly #rootPath: string;
   readonly #lowers: LowerLayers;
   readonly #hidden = new Set<string>();
   readonly #form: LayerForm;
@@ -44,6 +45,7 @@ export class TargetTree implements Disposable {
     this.#lowers = new LowerLayers(options.lowers);
     try {
       this.#root = openRoot(options.path);
+      this.#rootPath = decodeName(readlinkSync(`/proc/self/fd/${this.#root}`, { encoding: 'buffer' }));
     } catch (error) {
       this.#lowers[Symbol.dispose]();
       throw error;
@@ -79,11 +81,22 @@ export class TargetTree implements Disposable {
     return fd;
   }
 
-  /** Keeps the times of the existing folder `names`, in which an entry is about to be made: they are not the layer's to change. */
-  keepTimes(names: readonly string[], folder: number): void {
+  /** The names by which {@link folder} is reached without any link: what a layer makes and hides is known by these. */
+  realNames(names: readonly string[]): readonly string[] {
+    if (names.length === 0) return names;
+    return this.#pathOf(this.folder(names)).split('/').filter((name) => name !== '');
+  }
+
+  /** Path of an open folder in the tree, without links. */
+  #pathOf(folder: number): string {
+    return decodeName(readlinkSync(`/proc/self/fd/${folder}`, { encoding: 'buffer' })).slice(this.#rootPath.length).replace(/^\//, '');
+  }
+
+  /** Keeps the times of an existing folder in which an entry is about to be made: they are not the layer's to change. */
+  keepTimes(folder: number): void {
     if (this.#cached?.fd === folder && this.#cached.isKept) return;
     const { inode, atimeNs, mtimeNs } = statFd(folder);
-    if (!this.#times.has(inode)) this.#times.set(inode, { path: names.join('/'), atimeNs, mtimeNs });
+    if (!this.#times.has(inode)) this.#times.set(inode, { path: this.#pathOf(folder), atimeNs, mtimeNs });
     if (this.#cached?.fd === folder) this.#cached.isKept = true;
   }
 
@@ -121,7 +134,7 @@ export class TargetTree implements Disposable {
     return readdirSync(`/proc/self/fd/${folder}`, { encoding: 'buffer' }).map(decodeName);
   }
 
-  /** Remembers that this layer hides a path, and everything below it, of the lower layers. */
+  /** Remembers that this layer hides a path, and everything below it, of the lower layers; no names mean everything. */
   hide(names: readonly string[]): void {
     this.#hidden.add(names.join('/'));
   }
@@ -129,7 +142,7 @@ export class TargetTree implements Disposable {
   /** Whether this layer hides a path of the lower layers, by itself or with a folder above it. */
   isHidden(names: readonly string[]): boolean {
     if (this.#hidden.size === 0) return false;
-    return names.some((_, index) => this.#hidden.has(names.slice(0, index + 1).join('/')));
+    return this.#hidden.has('') || names.some((_, index) => this.#hidden.has(names.slice(0, index + 1).join('/')));
   }
 
   /** A node of the lower layers, unless this layer hides it. The caller closes its descriptor. */
@@ -142,7 +155,7 @@ export class TargetTree implements Disposable {
     mknodat(folder, nativeName(name), S_IFCHR, { major: 0, minor: 0 });
   }
 
-  /** Hides everything that lower layers have in a folder. */
+  /** Hides everything that lower layers have in the folder `name`; `.` is the folder itself. */
   makeOpaque(folder: number, name: string): void {
     setXattrAt(folder, name, this.#opaqueAttribute, OPAQUE_VALUE);
   }
@@ -214,14 +227,14 @@ export class TargetTree implements Disposable {
   #makeMissing(folder: number, parent: readonly string[], name: string): string | undefined {
     const lower = this.findLower([...parent, name]);
     if (lower === undefined) {
-      this.keepTimes(parent, folder);
+      this.keepTimes(folder);
       this.#makePlainFolder(folder, [...parent, name]);
       return undefined;
     }
     try {
       if (lower.stat.type === 'symlink') return readLinkAt(lower.fd, '');
       if (lower.stat.type !== 'directory') throw notFolder([...parent, name]);
-      this.keepTimes(parent, folder);
+      this.keepTimes(folder);
       mkdirat(folder, nativeName(name), 0o700);
       this.copyFolderAttributes(lower, folder, name);
       this.setTimesLater(folder, [...parent, name], lower.stat);
@@ -233,7 +246,7 @@ export class TargetTree implements Disposable {
 
   /** An entry below something the same layer has deleted: a new folder that hides the deleted one. */
   #replaceWhiteout(folder: number, parent: readonly string[], name: string): undefined {
-    this.keepTimes(parent, folder);
+    this.keepTimes(folder);
     this.#unlink(folder, name, false);
     this.#makePlainFolder(folder, [...parent, name]);
     this.makeOpaque(folder, name);

@@ -42,7 +42,7 @@ export function nastyLayers(options: { readonly linksAcrossLayers?: boolean } = 
       { type: 'directory', path: 'tmp/', mode: 0o1777, mtimeNs: T + 9n },
       { type: 'directory', path: 'dev/', mtimeNs: T }, { type: 'character', path: 'dev/null', mode: 0o666, deviceMajor: 1, deviceMinor: 3, mtimeNs: T + 10n },
       { type: 'block', path: 'dev/disk', mode: 0o660, gid: 6, deviceMajor: 259, deviceMinor: 300, mtimeNs: T }, { type: 'fifo', path: 'dev/pipe', mode: 0o620, uid: 7, mtimeNs: T + 11n },
-      { type: 'directory', path: `${long}/`, mode: 0o711, uid: 70_000, gid: 3_000_000, mtimeNs: T }, { type: 'file', path: `${long}/${long}/${long}`, content: 'long', mtimeNs: T + 12n },
+      { type: 'directory', path: `${long}/`, mode: 0o711, uid: 70_000, gid: 3_000_000, mtimeNs: T }, { type: 'directory', path: `${long}/${long}/`, mtimeNs: T }, { type: 'file', path: `${long}/${long}/${long}`, content: 'long', mtimeNs: T + 12n },
       { type: 'symlink', path: `${long}/link`, linkPath: `${long}/${long}/../${long}/${long}`, uid: 1, gid: 2, mtimeNs: T + 13n },
       { type: 'file', path: 'ünïcödé-名前', content: 'utf8', mtimeNs: T + 14n, xattrs: new Map([['user.note', Buffer.from('a\0b=c\n')]]) },
       { type: 'directory', path: 'attributes/', mtimeNs: T, xattrs: new Map([['user.color', Buffer.from('red')]]) },
