@@ -44,12 +44,13 @@ function configOf(options: GlobalOptions): Config {
 /** Serves until SIGTERM or SIGINT. */
 async function serve(config: Config): Promise<number> {
   if (process.getuid?.() !== 0) throw new ContainerdError('must run as root', { kind: 'permission_denied', code: 'NOT_ROOT' });
-  const [{ createLogger }, { createKernel }, { startDaemon }] = await Promise.all([import('./log.ts'), import('./libcontainer-kernel.ts'), import('./daemon.ts')]);
+  const [{ createLogger }, { createKernel }, { startDaemon }, { trimWhenIdle }] = await Promise.all([import('./log.ts'), import('./libcontainer-kernel.ts'), import('./daemon.ts'), import('./idle-memory.ts')]);
   const logger = createLogger(config.logLevel);
   if (config.ignoredKeys.length > 0) logger.debug({ keys: config.ignoredKeys, file: CONFIG_PATH_DEFAULT }, 'configuration keys mean nothing here, ignoring');
   const ended = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   const daemon = await startDaemon(config, { logger, kernel: createKernel(), publishBinary: process.argv[1] ?? 'dray-containerd' });
   logger.info({ address: daemon.address, pid: process.pid, version: VERSION, bootMs: Math.round(performance.now()) }, 'dray-containerd serves');
+  using _trim = trimWhenIdle();
   await ended;
   logger.info({}, 'shutting down');
   await daemon[Symbol.asyncDispose]();
