@@ -5,8 +5,8 @@ import path from 'node:path';
 import { until } from './engine.ts';
 
 /** Why no registry can be served, or undefined. */
-export const missingForRegistry: string | undefined = ['/usr/bin/docker-registry', '/usr/bin/skopeo', '/usr/bin/umoci'].every((file) => fs.existsSync(file))
-  ? undefined : "Debian's docker-registry, skopeo or umoci is not installed";
+export const missingForRegistry: string | undefined = ['/usr/bin/docker-registry', '/usr/bin/skopeo', '/usr/bin/umoci', '/usr/bin/setfattr'].every((file) => fs.existsSync(file))
+  ? undefined : "Debian's docker-registry, skopeo, umoci or attr is not installed";
 
 /** Debian's docker-registry on a free loopback port, with its storage below `folder`. */
 export interface TestRegistry extends AsyncDisposable { readonly address: string; readonly storage: string }
