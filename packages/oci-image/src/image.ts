@@ -69,11 +69,15 @@ export function readImageConfig(manifest: Manifest, configBytes: Uint8Array, opt
   if (config.rootfs.diff_ids.length !== manifest.layers.length) {
     return invalidDocument('image config', `names ${config.rootfs.diff_ids.length} layers, the manifest has ${manifest.layers.length}`);
   }
-  const actual = platformOfConfig(config);
-  if (options.platform !== undefined && !isPlatformCompatible(actual, options.platform)) {
-    throw new OciImageError('NO_MATCHING_PLATFORM', `image with reference ${options.name} was found but does not match the specified platform: wanted ${formatPlatform(options.platform)}, actual: ${formatPlatform(actual)}`);
-  }
+  checkPlatform(config, options);
   return config;
+}
+
+/** Refuses an image that is for another platform than asked for. @throws OciImageError `NO_MATCHING_PLATFORM` */
+export function checkPlatform(config: ImageConfig, options: { readonly platform?: Platform | undefined; readonly name: string }): void {
+  const actual = platformOfConfig(config);
+  if (options.platform === undefined || isPlatformCompatible(actual, options.platform)) return;
+  throw new OciImageError('NO_MATCHING_PLATFORM', `image with reference ${options.name} was found but does not match the specified platform: wanted ${formatPlatform(options.platform)}, actual: ${formatPlatform(actual)}`);
 }
 
 /**

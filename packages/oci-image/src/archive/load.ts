@@ -2,8 +2,8 @@ import { decompress } from '../compression.ts';
 import { readContent } from '../content/index.ts';
 import { type Digest, Digester, digestAlgorithm } from '../digest.ts';
 import { isOciImageError, OciImageError } from '../errors.ts';
-import { gcLabels, type Image, loadImage, readImageConfig } from '../image.ts';
-import { IMAGE_CONFIG_BYTES_MAX, parseImageConfig } from '../image-config.ts';
+import { checkPlatform, gcLabels, type Image, loadImage } from '../image.ts';
+import { IMAGE_CONFIG_BYTES_MAX, type ImageConfig, parseImageConfig } from '../image-config.ts';
 import { writeImage } from '../image-write.ts';
 import { type Descriptor, MANIFEST_BYTES_MAX, parseManifestDocument } from '../manifest.ts';
 import { isIndexMediaType, isManifestMediaType, MEDIA_TYPE } from '../media-types.ts';
@@ -42,7 +42,6 @@ export async function loadArchive(options: LoadOptions): Promise<LoadedImage[]> 
   try {
     const images = await readImages(files, options);
     for (const { image } of images) {
-      await checkDiffIds(image, files, options);
       for (const part of [image.descriptor, image.manifestDescriptor, image.manifest.config, ...image.manifest.layers]) needed.add(part.digest);
     }
     return images;
@@ -86,10 +85,11 @@ async function layoutImages(entries: readonly Descriptor[], docker: readonly Doc
 }
 
 async function layoutImage(entry: Descriptor, options: LoadOptions): Promise<Image> {
-  const { annotations: _annotations, ...descriptor } = entry;
+  const { mediaType, digest, size } = entry;
   try {
-    const image = await loadImage(options.content, descriptor, options.platform ?? hostPlatform());
+    const image = await loadImage(options.content, { mediaType, digest, size }, options.platform ?? hostPlatform());
     for (const layer of image.manifest.layers) await options.content.info(layer.digest);
+    await checkDiffIds(image.config, image.manifest.layers, options);
     for (const part of new Set([image.descriptor, image.manifestDescriptor])) {
       const document = parseManifestDocument(await readContent(options.content, part.digest, MANIFEST_BYTES_MAX), part.mediaType);
       await options.content.updateLabels(part.digest, gcLabels(document, [image.manifestDescriptor.digest]));
@@ -115,9 +115,9 @@ async function dockerImage(entry: DockerArchiveEntry, files: ArchiveFiles, optio
     if (file === undefined) throw missing(path);
     layers.push({ mediaType: await layerMediaType(file.digest, options.content), digest: file.digest, size: file.size });
   }
-  const image = await writeImage(options.content, { config, configBytes, layers, format: 'docker' });
-  readImageConfig(image.manifest, configBytes, { platform: options.platform, name: names[0] ?? image.descriptor.digest });
-  return { image, names };
+  await checkDiffIds(config, layers, options);
+  checkPlatform(config, { platform: options.platform, name: names[0] ?? entry.config });
+  return { image: await writeImage(options.content, { config, configBytes, layers, format: 'docker' }), names };
 }
 
 /** Media type by the blob's first bytes. */
@@ -131,9 +131,9 @@ async function layerMediaType(digest: Digest, content: LoadStore): Promise<strin
 }
 
 /** A layer that is not compressed has its diff id as digest; others are decompressed once to tell. */
-async function checkDiffIds(image: Image, files: ArchiveFiles, options: LoadOptions): Promise<void> {
-  for (const [position, layer] of image.manifest.layers.entries()) {
-    const wanted = image.config.rootfs.diff_ids[position];
+async function checkDiffIds(config: ImageConfig, layers: readonly Descriptor[], options: LoadOptions): Promise<void> {
+  for (const [position, layer] of layers.entries()) {
+    const wanted = config.rootfs.diff_ids[position];
     if (wanted === undefined || wanted === layer.digest) continue;
     if (options.verifiesDiffIds === false && layer.mediaType !== MEDIA_TYPE.dockerLayer && layer.mediaType !== MEDIA_TYPE.ociLayer) continue;
     options.signal?.throwIfAborted();
