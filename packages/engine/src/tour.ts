@@ -52,13 +52,16 @@ function commandOf(pid: number): string {
   }
 }
 
-/** The program's name: behind a Node the script's. */
+const COMMANDS = ['drayd', 'dray-containerd', 'containerd-shim-dray-v2', 'dray-monitor'];
+/** Longest command that is printed. */
+const COMMAND_LENGTH_MAX = 100;
+
+/** The command of one of the engine's programs, also behind a Node; else the command line. */
 function nameOf(pid: number): string {
-  const words = commandOf(pid).split(' ');
-  const isNode = /(?:^|\/)node$/.test(words[0] ?? '');
-  const script = isNode ? words.slice(1).find((word) => !word.startsWith('-')) : undefined;
-  const known = ['drayd', 'dray-containerd', 'containerd-shim-dray-v2'].find((name) => script?.includes(name) === true);
-  return known ?? (isNode ? words.slice(0, 2).join(' ') : words.join(' '));
+  const line = commandOf(pid);
+  const [program = '', ...rest] = line.split(' ');
+  const script = /(?:^|\/)node$/.test(program) ? rest.find((word) => !word.startsWith('-')) ?? '' : program;
+  return COMMANDS.find((name) => script.slice(script.lastIndexOf('/') + 1).replace(/\.mjs$/, '') === name) ?? line.slice(0, COMMAND_LENGTH_MAX);
 }
 
 function parentOf(pid: number): number {
