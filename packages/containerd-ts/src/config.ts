@@ -209,7 +209,7 @@ class Table {
     const known = this.#read.get(key);
     if (known !== undefined) return known;
     const value = this.#take(key) ?? {};
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.#wrong(key, 'a table');
+    if (typeof value !== 'object' || Array.isArray(value)) throw this.#wrong(key, 'a table');
     const table = new Table(this.#path(key), Object.fromEntries(Object.entries(value)));
     this.#read.set(key, table);
     return table;

@@ -48,7 +48,7 @@ async function serve(config: Config): Promise<number> {
   const logger = createLogger(config.logLevel);
   if (config.ignoredKeys.length > 0) logger.debug({ keys: config.ignoredKeys, file: CONFIG_PATH_DEFAULT }, 'configuration keys mean nothing here, ignoring');
   const ended = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
-  const daemon = await startDaemon(config, { logger, kernel: createKernel(), publishBinary: process.argv[1] ?? 'dray-containerd' });
+  const daemon = await startDaemon(config, { logger, kernel: await createKernel(), publishBinary: process.argv[1] ?? 'dray-containerd' });
   logger.info({ address: daemon.address, pid: process.pid, version: VERSION, bootMs: Math.round(performance.now()) }, 'dray-containerd serves');
   using _trim = trimWhenIdle();
   await ended;

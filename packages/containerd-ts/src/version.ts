@@ -1,4 +1,4 @@
 /** This package's version, which the API and `--version` tell. */
 export const VERSION = '0.1.0';
 /** What the API tells as revision: it says which implementation answers. */
-export const REVISION: string = `dray-containerd-${VERSION}`;
+export const REVISION = 'dray-containerd-0.1.0';

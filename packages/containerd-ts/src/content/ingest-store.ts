@@ -6,7 +6,6 @@ import { matchesAny, parseFilters } from '../filters/index.ts';
 import { integerOf, textOf, type Row } from '../metadata/index.ts';
 import type { BlobFiles } from './blob-files.ts';
 import type { ContentDependencies, ContentStore } from './content-store.ts';
-import { parseDigest } from './digest.ts';
 import { checkOffset, HashingFile, lockedRef, verify, type CommitOptions, type IngestStatus } from './ingest.ts';
 
 /** How a client opens an ingest. */
@@ -200,7 +199,7 @@ export class IngestWriter {
    * @throws ContainerdError `already_exists`, `CONTENT_EXISTS`
    */
   async commit(wanted: CommitOptions): Promise<{ readonly digest: string; readonly size: bigint }> {
-    const { content, namespace, record, file, files } = this.#options;
+    const { content, record, file, files } = this.#options;
     const actual = { size: this.status().offset, digest: this.digest() };
     verify(record.ref, actual, { ...wanted, digest: wanted.digest === '' ? record.expected : wanted.digest });
     using _pin = content.pin(actual.digest);

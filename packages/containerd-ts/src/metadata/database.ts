@@ -142,7 +142,8 @@ class SqliteDatabase implements Database {
   }
 
   lastInsertId(): bigint {
-    return BigInt(this.prepare('SELECT last_insert_rowid() AS id').get()?.['id'] as bigint);
+    const id = this.prepare('SELECT last_insert_rowid() AS id').get()?.['id'];
+    return typeof id === 'bigint' ? id : 0n;
   }
 
   [Symbol.dispose](): void {

@@ -13,7 +13,7 @@ import { SnapshotStore, type Mount, type SnapshotBackend, type SnapshotPlace } f
 /** A snapshotter that keeps nothing but remembers what it was told. */
 export class FakeBackend implements SnapshotBackend {
   readonly name: string = 'fake';
-  readonly folders: Set<bigint> = new Set();
+  readonly folders: Set<bigint> = new Set<bigint>();
   /** What the next creation fails with. */
   failure: Error | undefined;
 
