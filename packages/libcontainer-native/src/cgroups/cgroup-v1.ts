@@ -93,6 +93,7 @@ export class CgroupV1 implements Cgroup {
   }
 
   async signalAll(signal: number): Promise<void> {
+    if (!this.exists()) return;
     const freezable = this.#paths['freezer'] !== undefined && !this.isFrozen();
     if (freezable) await this.freeze();
     try {

@@ -99,7 +99,7 @@ export class CgroupV2 implements Cgroup {
   }
 
   async signalAll(signal: number): Promise<void> {
-    if (isKill(signal) && this.#killAtOnce()) return;
+    if (!this.exists() || (isKill(signal) && this.#killAtOnce())) return;
     const freezing = !this.isFrozen();
     if (freezing) await this.freeze();
     try {

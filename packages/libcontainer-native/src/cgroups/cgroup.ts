@@ -31,7 +31,7 @@ export interface Cgroup {
   /** Stops all processes; resolves when the last one is stopped. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
-  /** Sends a signal to every process. For SIGKILL nothing can escape by forking. */
+  /** Sends a signal to every process. For SIGKILL nothing can escape by forking. One that was deleted holds nobody. */
   signalAll(signal: number): Promise<void>;
   stats(): CgroupStats;
   exists(): boolean;
