@@ -18,3 +18,8 @@ export function validateIdentifier(text: string): void {
   }
   if (!IDENTIFIER.test(text)) throw invalidArgument('INVALID_IDENTIFIER', `identifier ${quote(text)} must match ^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$`);
 }
+
+/** Whether text is an identifier. */
+export function isIdentifier(text: string): boolean {
+  return text.length <= IDENTIFIER_LENGTH_MAX && IDENTIFIER.test(text);
+}

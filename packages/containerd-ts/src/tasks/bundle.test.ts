@@ -71,9 +71,10 @@ describe('findBundles()', () => {
     const work = join(folders.root, 'io.containerd.runtime.v2.task/n');
     mkdirSync(join(state, '.half'), { recursive: true });
     mkdirSync(join(state, 'empty'));
+    mkdirSync(join(state, 'lost+found', 'x'), { recursive: true });
     mkdirSync(join(work, 'orphan'), { recursive: true });
     expect(findBundles(folders).map((bundle) => `${bundle.namespace}/${bundle.id}`)).toEqual(['n/c1']);
-    expect(readdirSync(state)).toEqual(['c1']);
+    expect(readdirSync(state)).toEqual(['c1', 'lost+found']);
     expect(readdirSync(work)).toEqual(['c1']);
   });
 

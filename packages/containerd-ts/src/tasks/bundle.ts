@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { alreadyExists, errnoCode } from '../errors.ts';
-import { validateIdentifier } from '../identifiers.ts';
+import { isIdentifier, validateIdentifier } from '../identifiers.ts';
 import type { Kernel } from './kernel.ts';
 
 /** The name of the runtime plugin, which names the folders under root and state. */
@@ -100,7 +100,7 @@ export class Bundle {
   }
 }
 
-/** The bundles of all namespaces that a former daemon left. Half-removed ones are removed, and work folders without a bundle. */
+/** The bundles of all namespaces that a former daemon left. Half-removed ones are removed, and work folders without a bundle; what is none is left alone. */
 export function findBundles(folders: BundleFolders): Bundle[] {
   const found: Bundle[] = [];
   const stateFolder = join(folders.state, RUNTIME_FOLDER);
@@ -109,7 +109,7 @@ export function findBundles(folders: BundleFolders): Bundle[] {
       const path = join(stateFolder, namespace, id);
       if (id.startsWith('.')) rmSync(path, { recursive: true, force: true });
       else if (namesIn(path).length === 0) rmdirSync(path);
-      else found.push(new Bundle(folders, namespace, id));
+      else if (isIdentifier(namespace) && isIdentifier(id)) found.push(new Bundle(folders, namespace, id));
     }
   }
   sweepWork(folders, new Set(found.map((bundle) => `${bundle.namespace}/${bundle.id}`)));
