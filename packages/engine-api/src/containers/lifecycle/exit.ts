@@ -12,7 +12,7 @@ import { stopHealth } from './health.ts';
 import { removeContainer } from './remove.ts';
 import { nextRestartDelayMs, restartsAfterExit } from './restart-policy.ts';
 import { releaseSharedMemory, startLocked } from './start.ts';
-import { unmountVolumes } from './volumes.ts';
+import { announceVolumesGone, unmountVolumes } from './volumes.ts';
 
 /** The exit code of a container that vanished without a trace. */
 const VANISHED_CODE = 255;
@@ -58,6 +58,7 @@ async function releaseRun(engine: Engine, container: Container, run: Run, exit: 
     stored.then(() => engine.tasks.delete(id)),
     releaseOutside(engine, container),
   ]);
+  announceVolumesGone(engine, record);
   container.endSessions();
   await rm(container.paths.runtime, { recursive: true, force: true });
   const seconds = Math.floor((performance.now() - run.startedMs) / 1000);

@@ -22,7 +22,7 @@ import { startHealth } from './health.ts';
 import { prepareNetwork, runningDonor, type PreparedNetwork } from './network.ts';
 import { removeContainer } from './remove.ts';
 import { startFailure } from './start-errors.ts';
-import { mountVolumes, unmountVolumes } from './volumes.ts';
+import { announceVolumes, mountVolumes, unmountVolumes } from './volumes.ts';
 
 /** Starts a container as a client asked. @throws EngineApiError `not_modified` when it runs, `conflict` when it is paused or going, and why it cannot start */
 export async function startContainer(engine: Engine, container: Container): Promise<void> {
@@ -106,6 +106,7 @@ async function runSteps(engine: Engine, container: Container): Promise<void> {
   undo.move();
   // The task says itself that it runs, so the record need not be on disk before the answer.
   engine.store.save(record, { isDurable: false }).catch((err: unknown) => { engine.context.logger.error({ containerId: id, err }, 'cannot store a container record'); });
+  announceVolumes(engine, record);
   publish(engine, container, 'start');
   watchExit(engine, container, run);
   startHealth(engine, container, run);

@@ -77,6 +77,14 @@ export async function mountVolumes(engine: Engine, record: ContainerRecord): Pro
   return Promise.all(record.mounts.map((mount) => resolveMount(engine, record, mount)));
 }
 
+/** Announces that a starting container's volumes are mounted. */
+export function announceVolumes(engine: Engine, record: ContainerRecord): void {
+  for (const mount of volumesOf(record)) {
+    const attributes = { container: record.id, destination: mount.Destination, driver: mount.Driver, propagation: '', 'read/write': String(mount.RW) };
+    engine.context.events.publish({ type: 'volume', action: 'mount', actor: { id: mount.Name, attributes } });
+  }
+}
+
 async function resolveMount(engine: Engine, record: ContainerRecord, mount: MountPoint): Promise<ResolvedMount> {
   const common = { type: mount.Type, destination: mount.Destination, isReadonly: !mount.RW, isNonRecursive: mount.isNonRecursive, isReadonlyNonRecursive: mount.isReadonlyNonRecursive };
   switch (mount.Type) {
@@ -114,19 +122,20 @@ export async function checkBindSources(mounts: readonly MountPoint[]): Promise<v
 
 async function volumeSource(engine: Engine, record: ContainerRecord, mount: MountPoint): Promise<string> {
   const folder = await engine.context.volumes.mount(mount.Name, record.id);
-  const attributes = { container: record.id, destination: mount.Destination, driver: mount.Driver, propagation: '', 'read/write': String(mount.RW) };
-  engine.context.events.publish({ type: 'volume', action: 'mount', actor: { id: mount.Name, attributes } });
   if (mount.subpath === '') return folder;
   const place = await resolveInRoot(folder, mount.subpath);
   if (!place.exists) throw invalid(`cannot access path ${folder}/${mount.subpath}: no such file or directory`);
   return place.hostPath;
 }
 
-/** Takes the volumes of a container that has ended down. */
+/** Takes volumes down that `mountVolumes` made ready. */
 export async function unmountVolumes(engine: Engine, record: ContainerRecord): Promise<void> {
+  for (const mount of volumesOf(record)) await engine.context.volumes.unmount(mount.Name, record.id);
+}
+
+/** Announces that the volumes of a container that has ended are unmounted. */
+export function announceVolumesGone(engine: Engine, record: ContainerRecord): void {
   for (const mount of volumesOf(record)) {
-    await engine.context.volumes.unmount(mount.Name, record.id);
-    const attributes = { container: record.id, driver: mount.Driver };
-    engine.context.events.publish({ type: 'volume', action: 'unmount', actor: { id: mount.Name, attributes } });
+    engine.context.events.publish({ type: 'volume', action: 'unmount', actor: { id: mount.Name, attributes: { container: record.id, driver: mount.Driver } } });
   }
 }
