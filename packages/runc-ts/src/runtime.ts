@@ -1,5 +1,5 @@
 import { type Cgroup, cgroupLayout, type CgroupStats } from '@dray/libcontainer';
-import { findContainer, type FoundContainer, statusOf } from './container.ts';
+import { findContainer, type FoundContainer, notRunning, statusOf } from './container.ts';
 import { createContainer } from './create.ts';
 import { deleteContainer } from './delete.ts';
 import { isRuncError, RuncError } from './errors.ts';
@@ -143,7 +143,7 @@ class DiskRuntime implements Runtime {
   async pause(id: string): Promise<void> {
     const container = this.#find(id);
     const status = statusOf(container);
-    if (status !== 'running' && status !== 'created') throw wrongState(`container not running or created: ${status}`);
+    if (status !== 'running' && status !== 'created') throw notRunning();
     await container.cgroup.freeze();
   }
 
@@ -155,7 +155,7 @@ class DiskRuntime implements Runtime {
 
   update(id: string, resources: UpdateResources): void {
     const container = this.#find(id);
-    if (statusOf(container) === 'stopped') throw new RuncError({ kind: 'failed_precondition', code: 'NOT_RUNNING', message: 'container not running' });
+    if (statusOf(container) === 'stopped') throw notRunning();
     const merged = mergeResources(container.record.dray.resources, decodeResources(resources));
     const { devices: _devices, ...limits } = merged;
     container.cgroup.apply(limits);

@@ -36,7 +36,7 @@ export function createLog({ file, format, isDebug }: LogOptions): CommandLog {
     write,
     fatal: (message) => {
       write('error', message);
-      if (isFile) writeStderr(`${message}\n`);
+      if (isFile) writeStderr(message.endsWith('\n') ? message : `${message}\n`);
     },
   };
 }

@@ -32,7 +32,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   const command = COMMANDS.find((each) => each.name === name);
   if (command === undefined) {
-    log.fatal(`No help topic for '${name}'`);
+    log.fatal(noTopic(name));
     return STATUS_NO_COMMAND;
   }
   return runCommand(command, rest, flags, log);
@@ -99,8 +99,13 @@ function help(topic: string | undefined, log: CommandLog): number {
   if (topic === undefined) return print(programText());
   const command = COMMANDS.find((each) => each.name === topic);
   if (command !== undefined) return print(commandHelp(PROGRAM, command));
-  log.fatal(`No help topic for '${topic}'`);
+  log.fatal(noTopic(topic));
   return STATUS_NO_COMMAND;
+}
+
+/** With its line end, as the original's command line library hands it to the log. */
+function noTopic(name: string): string {
+  return `No help topic for '${name}'\n`;
 }
 
 function programText(): string {

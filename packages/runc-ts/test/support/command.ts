@@ -33,11 +33,17 @@ export function runcTs(args: readonly string[], options: CommandOptions = {}): P
 export interface CommandOptions {
   readonly cwd?: string;
   readonly input?: string;
+  /** Without pipes: for commands that leave a process behind with their own streams. */
+  readonly detached?: boolean;
 }
 
 /** Runs a command to its end and that of its output; a container that it leaves behind must not hold the pipes. */
-export function command(file: string, args: readonly string[], { cwd, input = '' }: CommandOptions = {}): Promise<CommandResult> {
+export function command(file: string, args: readonly string[], { cwd, input = '', detached = false }: CommandOptions = {}): Promise<CommandResult> {
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
+  if (detached) {
+    spawn(file, args, { stdio: 'ignore' }).on('error', reject).on('exit', (status) => { resolve({ status, stdout: '', stderr: '' }); });
+    return promise;
+  }
   const child = spawn(file, args, { stdio: 'pipe', ...(cwd === undefined ? {} : { cwd }) });
   const texts = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => { texts.stdout += chunk.toString(); });
