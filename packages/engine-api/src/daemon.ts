@@ -5,9 +5,8 @@ import type { ContainerService } from './containers/container-service.ts';
 import type { DaemonConfig } from './config.ts';
 import type { ContainerServiceFactory, DaemonContext, DaemonPaths } from './context.ts';
 import { EventBus } from './events/index.ts';
-import { HttpApi, type Route } from './http/index.ts';
+import { Filters, HttpApi, NEWEST_VERSION, type Route } from './http/index.ts';
 import { ImageStore, imageRoutes, layersSize, listImages } from './images/index.ts';
-import { Filters, parseApiVersion, API_VERSION, type ApiVersion } from './http/index.ts';
 import type { KernelPort } from './kernel-port.ts';
 import type { Logger } from './logger.ts';
 import { ControlledNetworks, type NetworkBackend, networkRoutes } from './networks/index.ts';
@@ -89,7 +88,7 @@ function diskUsage(images: ImageStore, containers: ContainerService, volumes: Lo
   return {
     images: async () => ({
       layersSizeBytes: await layersSize(images),
-      images: await listImages(images, { filters: new Filters(), version: parseApiVersion(API_VERSION) as ApiVersion, hasDigests: true, hasSharedSize: true, hasContainers: true }),
+      images: await listImages(images, { filters: new Filters(), version: NEWEST_VERSION, hasDigests: true, hasSharedSize: true, hasContainers: true }),
     }),
     containers: () => containers.usage(),
     volumes: () => Promise.all(volumes.list().map(async (volume) => ({ ...volume, UsageData: { RefCount: volumes.referenceCount(volume.Name), Size: await volumes.sizeBytes(volume.Name) } }))),

@@ -1,3 +1,4 @@
+export { connectContainerd } from '@dray/containerd-api';
 export type { DaemonConfig, NetworkConfig, RuntimeConfig, UlimitConfig } from './config.ts';
 export { type ContainerReference, type ContainerService, type ContainerUsage, createContainerService } from './containers/index.ts';
 export type { ContainerServiceFactory, DaemonContext, DaemonPaths } from './context.ts';

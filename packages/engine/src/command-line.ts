@@ -51,7 +51,7 @@ function addValue(option: OptionDescription, before: OptionValue | undefined, te
     case 'list': return [...Array.isArray(before) ? before as string[] : [], text];
     case 'map': {
       const equals = text.indexOf('=');
-      return { ...typeof before === 'object' ? before as Record<string, string> : {}, [equals < 0 ? text : text.slice(0, equals)]: equals < 0 ? '' : text.slice(equals + 1) };
+      return { ...typeof before === 'object' ? before : {}, [equals < 0 ? text : text.slice(0, equals)]: equals < 0 ? '' : text.slice(equals + 1) };
     }
     case 'string': return text;
   }

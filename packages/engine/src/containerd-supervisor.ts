@@ -2,8 +2,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectContainerd } from '@dray/containerd-api';
-import type { Logger } from '@dray/engine-api';
+import { type Logger, connectContainerd } from '@dray/engine-api';
 import { WATCH, closeFd, pidfdOpen, whenReady } from '@dray/libcontainer';
 import { EngineError, isEngineError, messageOf } from './errors.ts';
 import { isRunning, readPid } from './process-files.ts';
@@ -152,17 +151,18 @@ export class ContainerdSupervisor {
   /** Starts containerd again whenever it ends, with growing pauses where it does not last. */
   async #watch(): Promise<void> {
     const { signal } = this.#stopping;
+    const isStopping = (): boolean => signal.aborted;
     let delayMs = RESTART_DELAY_MS_MIN;
-    while (!signal.aborted) {
+    while (!isStopping()) {
       const startedAt = performance.now();
       await untilEnded(this.#pid, signal);
-      if (signal.aborted) return;
+      if (isStopping()) return;
       delayMs = performance.now() - startedAt >= STABLE_MS ? RESTART_DELAY_MS_MIN : Math.min(delayMs * 2, RESTART_DELAY_MS_MAX);
       this.#options.logger.warn({ pid: this.#pid, delayMs }, 'containerd has ended, starting it again');
       try {
         await this.#spawn();
       } catch (error) {
-        if (signal.aborted) return;
+        if (isStopping()) return;
         this.#options.logger.error({ err: error }, 'cannot start containerd again');
         await sleep(delayMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
       }

@@ -90,7 +90,8 @@ function parseRuntimes(value: unknown): Record<string, FileRuntime> {
 }
 
 function show(value: unknown): string {
-  return Array.isArray(value) ? `[${value.map(String).join(' ')}]` : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  if (Array.isArray(value)) return `[${value.map(String).join(' ')}]`;
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function fileError(file: string, reason: string): EngineError {

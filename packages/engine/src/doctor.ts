@@ -47,8 +47,8 @@ function fileExists(name: string, file: string): Finding {
 
 async function nativePart(): Promise<Finding> {
   try {
-    const { pidfdOpen, closeFd } = await import('@dray/libcontainer');
-    closeFd(pidfdOpen(process.pid));
+    const { tryNative } = await import('./try-native.ts');
+    tryNative();
     return { name: 'native part', isFine: true, detail: 'loads' };
   } catch (error) {
     return { name: 'native part', isFine: false, detail: messageOf(error) };

@@ -1,7 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { connectContainerd } from '@dray/containerd-api';
-import { type Daemon, createContainerService, createDaemon } from '@dray/engine-api';
+import { type Daemon, connectContainerd, createContainerService, createDaemon } from '@dray/engine-api';
 import { NetworkController } from '@dray/network';
 import { ContainerdSupervisor, isServing } from './containerd-supervisor.ts';
 import { EngineError } from './errors.ts';

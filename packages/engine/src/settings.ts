@@ -111,7 +111,7 @@ function makeRuntimes(read: OptionReader, file: DaemonJson): Record<string, Runt
     const [, name, target] = /^([^=]+)=(.+)$/.exec(text.trim()) ?? [];
     if (name === undefined || target === undefined) throw new EngineError('invalid_argument', 'USAGE', `invalid argument ${JSON.stringify(text)} for "--add-runtime" flag: invalid runtime argument: ${text}`, { exitStatus: 125 });
     if (runtimes[name.toLowerCase()] !== undefined && name !== 'runc') throw new EngineError('invalid_argument', 'USAGE', `runtime '${name}' was already defined`, { exitStatus: 125 });
-    runtimes[name.toLowerCase()] = /^io\.containerd\./.test(target) ? { shim: target } : { shim: DRAY_SHIM, binary: target };
+    runtimes[name.toLowerCase()] = target.startsWith('io.containerd.') ? { shim: target } : { shim: DRAY_SHIM, binary: target };
   }
   return runtimes;
 }

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import tls from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { initLab } from '@dray/tls-toolkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -123,9 +123,13 @@ describe.skipIf(missing !== undefined)(`drayd${missing === undefined ? '' : ` (s
     const port = await freePort();
     const files = (who: string): string[] => ['--tlscacert', `${certificates}/ca.pem`, '--tlscert', `${certificates}/${who}-cert.pem`, '--tlskey', `${certificates}/${who}-key.pem`];
     await start(['-H', `tcp://127.0.0.1:${port}`, '--tlsverify', ...files('daemon')]);
-    const tls = (extra: string[]): Promise<Finished> => run(docker, ['-H', `tcp://localhost:${port}`, ...extra, 'version', '--format', '{{.Server.Os}}'], { DOCKER_CONFIG: path.join(folder, 'client') });
-    expect((await tls(['--tlsverify', ...files('client')])).stdout.trim()).toBe('linux');
-    await expect(httpsGet(port)).rejects.toThrow(/certificate required|bad certificate|reset/i);
+    const overTls = (extra: string[]): Promise<Finished> => run(docker, ['-H', `tcp://localhost:${port}`, ...extra, 'version', '--format', '{{.Server.Os}}'], { DOCKER_CONFIG: path.join(folder, 'client') });
+    expect((await overTls(['--tlsverify', ...files('client')])).stdout.trim()).toBe('linux');
+    const stranger = await pingWithoutCertificate(port);
+    expect(stranger.answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n.*client didn't provide a certificate/s);
+    // A session that was begun without a certificate must not count as one with a certificate when it is resumed.
+    const resumed = await pingWithoutCertificate(port, stranger.session);
+    expect(resumed).toMatchObject({ isResumed: true, answer: stranger.answer });
     const plain = net.connect(port, '127.0.0.1');
     plain.write('GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n');
     let answer = '';
@@ -147,10 +151,15 @@ describe('drayd before it starts anything', () => {
   }, 30_000);
 });
 
-/** Asks without showing a certificate. */
-function httpsGet(port: number): Promise<number> {
+/** Pings without showing a certificate, in a new TLS session or a resumed one. */
+function pingWithoutCertificate(port: number, session?: Buffer): Promise<{ answer: string; session: Buffer | undefined; isResumed: boolean }> {
   return new Promise((resolve, reject) => {
-    https.get({ host: '127.0.0.1', port, path: '/_ping', rejectUnauthorized: false, agent: false }, (response) => resolve(response.statusCode ?? 0)).on('error', reject);
+    const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...session === undefined ? {} : { session } });
+    let answer = '';
+    let next: Buffer | undefined;
+    socket.on('session', (given) => (next = given)).on('data', (chunk) => (answer += chunk.toString())).on('error', reject);
+    socket.on('secureConnect', () => socket.write('GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n'));
+    socket.on('end', () => resolve({ answer, session: next, isResumed: socket.isSessionReused() }));
   });
 }
 

@@ -12,12 +12,19 @@ export interface ApiVersion {
   toString(): string;
 }
 
+/** The newest version that is served. */
+export const NEWEST_VERSION: ApiVersion = apiVersion(1, 51);
+/** The oldest version that is served. */
+export const OLDEST_VERSION: ApiVersion = apiVersion(1, 24);
+
 /** Parses "1.44"; versions compare by number, part by part. Anything else gives undefined. */
 export function parseApiVersion(text: string): ApiVersion | undefined {
   const match = /^(\d{1,6})\.(\d{1,6})(?:\.\d+)*$/.exec(text) ?? /^(\d{1,6})()$/.exec(text);
   if (match === null) return undefined;
-  const major = Number(match[1]);
-  const minor = Number(match[2]);
+  return apiVersion(Number(match[1]), Number(match[2]), text);
+}
+
+function apiVersion(major: number, minor: number, text = `${major}.${minor}`): ApiVersion {
   return {
     major,
     minor,

@@ -1,9 +1,8 @@
 import http from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { invalid, isEngineApiError, messageOf, notFound } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { API_VERSION, API_VERSION_MIN, type ApiVersion, parseApiVersion } from './api-version.ts';
+import { API_VERSION, API_VERSION_MIN, type ApiVersion, NEWEST_VERSION, parseApiVersion } from './api-version.ts';
 import { httpStatusOf } from './error-status.ts';
 import { JSON_BODY_BYTES_MAX, announcesBody } from './json-body.ts';
 import { PlainHijack } from './plain-hijack.ts';
@@ -32,9 +31,6 @@ interface Target { readonly path: string; readonly queryText: string; readonly v
 
 /** A request that has found its route; `match` is undefined for OPTIONS. */
 interface Prepared { readonly target: Target; readonly match: RouteMatch | undefined; readonly source: HijackSource }
-
-const NEWEST = parseApiVersion(API_VERSION) as ApiVersion;
-const OLDEST = parseApiVersion(API_VERSION_MIN) as ApiVersion;
 
 /** Serves routes over HTTP by Docker's rules. Make a server per listener with `createServer`. */
 export class HttpApi {
@@ -110,10 +106,11 @@ export class HttpApi {
     // Until a handler takes the connection an error on it (a reset) must not end the daemon.
     socket.on('error', () => socket.destroy());
     const response = new http.ServerResponse(request);
+    const connection = request.socket; // the same as `socket`, with its own type
     response.shouldKeepAlive = false;
-    response.assignSocket(socket as Socket);
+    response.assignSocket(connection);
     response.once('finish', () => {
-      response.detachSocket(socket as Socket);
+      response.detachSocket(connection);
       socket.end();
     });
     await this.#guard(request, response, async () => {
@@ -140,7 +137,7 @@ export class HttpApi {
       if (match === undefined) context.sendEmpty(200);
       else await match.route.handle(context);
     } catch (error) {
-      context ??= this.#contextFor(request, response, { path: request.url ?? '', queryText: '', version: NEWEST, versionText: undefined }, {}, { form: 'none' });
+      context ??= this.#contextFor(request, response, { path: request.url ?? '', queryText: '', version: NEWEST_VERSION, versionText: undefined }, {}, { form: 'none' });
       this.#answerError(context, error);
     }
   }
@@ -213,9 +210,9 @@ function targetOf(request: http.IncomingMessage): Target {
   const queryText = question < 0 ? '' : url.slice(question + 1);
   const prefixed = /^\/v(\d[\d.]*)(\/.*)$/s.exec(fullPath);
   checkEncoding(fullPath);
-  if (prefixed === null) return { path: fullPath, queryText, version: NEWEST, versionText: undefined };
+  if (prefixed === null) return { path: fullPath, queryText, version: NEWEST_VERSION, versionText: undefined };
   const versionText = prefixed[1] ?? '';
-  return { path: prefixed[2] ?? '/', queryText, version: parseApiVersion(versionText) ?? NEWEST, versionText };
+  return { path: prefixed[2] ?? '/', queryText, version: parseApiVersion(versionText) ?? NEWEST_VERSION, versionText };
 }
 
 /** Proxies send the whole URL. */
@@ -236,7 +233,7 @@ function checkEncoding(path: string): void {
 function checkVersion({ version, versionText }: Target): void {
   if (versionText === undefined) return;
   if (parseApiVersion(versionText) === undefined || !version.atLeast(API_VERSION_MIN)) {
-    throw invalid(`client version ${versionText} is too old. Minimum supported API version is ${OLDEST.toString()}, please upgrade your client to a newer version`, 'VERSION_TOO_OLD');
+    throw invalid(`client version ${versionText} is too old. Minimum supported API version is ${API_VERSION_MIN}, please upgrade your client to a newer version`, 'VERSION_TOO_OLD');
   }
-  if (!NEWEST.atLeast(versionText)) throw invalid(`client version ${versionText} is too new. Maximum supported API version is ${API_VERSION}`, 'VERSION_TOO_NEW');
+  if (!NEWEST_VERSION.atLeast(versionText)) throw invalid(`client version ${versionText} is too new. Maximum supported API version is ${API_VERSION}`, 'VERSION_TOO_NEW');
 }

@@ -1,4 +1,4 @@
-export { API_VERSION, API_VERSION_MIN, type ApiVersion, parseApiVersion } from './api-version.ts';
+export { API_VERSION, API_VERSION_MIN, type ApiVersion, NEWEST_VERSION, parseApiVersion } from './api-version.ts';
 export { httpStatusOf } from './error-status.ts';
 export { Filters, parseFilters } from './filters.ts';
 export { Query } from './query.ts';

@@ -38,7 +38,7 @@ export function parseJsonBody(bytes: Buffer): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (/after JSON/.test(messageOf(error))) throw invalid('unexpected content after JSON', 'INVALID_JSON');
+    if (messageOf(error).includes('after JSON')) throw invalid('unexpected content after JSON', 'INVALID_JSON');
     throw invalid(`invalid JSON: ${messageOf(error)}`, 'INVALID_JSON');
   }
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { type Duplex, Readable, type Writable } from 'node:stream';
 import { EngineApiError } from '../errors.ts';
 import type { ApiVersion } from './api-version.ts';
@@ -105,7 +104,7 @@ export class ServedRequest implements RouteContext {
   }
 
   async drainBody(): Promise<void> {
-    if (announcesBody(this.request.headers)) for await (const chunk of this.body) void chunk;
+    if (announcesBody(this.request.headers)) for await (const _chunk of this.body) { /* nobody wants it */ }
     this.#bodyIsRead();
   }
 
@@ -149,7 +148,7 @@ export class ServedRequest implements RouteContext {
       return drainedInTheEnd(socket);
     }
     const { socket, upgradeBody } = source;
-    this.#response.detachSocket(socket as Socket);
+    this.#response.detachSocket(this.request.socket);
     if (upgradeBody.rest.length > 0) socket.unshift(upgradeBody.rest);
     const isMultiplexed = options.stream === 'multiplexed' && this.version.atLeast('1.42');
     const standard = Object.entries(this.#standardHeaders).map(([name, value]) => `${name}: ${value}\r\n`).join('');

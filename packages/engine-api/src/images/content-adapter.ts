@@ -14,7 +14,7 @@ const UNANSWERED_COUNT_MAX = 4;
 const LOCKED_RETRY_MS = 100;
 
 type WriteCall = ReturnType<Containerd['content']['write']>;
-type WriteResponse = Awaited<ReturnType<ReturnType<WriteCall[typeof Symbol.asyncIterator]>['next']>>['value'];
+type WriteResponse = WriteCall extends AsyncIterable<infer Response> ? Response : never;
 interface ContentRecord { digest: string; size: bigint; createdAt: Parameters<typeof timestampToDate>[0] | undefined; updatedAt: Parameters<typeof timestampToDate>[0] | undefined; labels: Record<string, string> }
 
 /** containerd's content service as `@dray/oci-image` wants a content store. */
@@ -41,7 +41,7 @@ export class ContainerdContent implements ContentSink {
       try {
         return await BlobWriter.open(this.#containerd, options);
       } catch (error) {
-        if (errorKind(error) !== 'unavailable' || !/locked/.test(messageOf(error))) throw error;
+        if (errorKind(error) !== 'unavailable' || !messageOf(error).includes('locked')) throw error;
         // Somebody else downloads the same blob: it will be there, or free again.
         await sleep(LOCKED_RETRY_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
       }
@@ -76,7 +76,7 @@ function toInfo(info: ContentRecord | undefined, digest: Digest): ContentInfo {
 /** A blob on its way to containerd. Small chunks are gathered; several messages may be on the way. */
 export class BlobWriter implements ContentWriter {
   readonly #call: WriteCall;
-  readonly #responses: AsyncIterator<NonNullable<WriteResponse>>;
+  readonly #responses: AsyncIterator<WriteResponse, undefined>;
   readonly #ref: string;
   readonly #expected: string;
   #status: IngestStatus;
@@ -86,7 +86,7 @@ export class BlobWriter implements ContentWriter {
   #unanswered = 0;
   #isClosed = false;
 
-  private constructor(options: { call: WriteCall; responses: AsyncIterator<NonNullable<WriteResponse>>; ref: string; expected: string; status: IngestStatus }) {
+  private constructor(options: { call: WriteCall; responses: AsyncIterator<WriteResponse, undefined>; ref: string; expected: string; status: IngestStatus }) {
     this.#call = options.call;
     this.#responses = options.responses;
     this.#ref = options.ref;
@@ -97,7 +97,7 @@ export class BlobWriter implements ContentWriter {
 
   static async open(containerd: Containerd, { ref, descriptor, signal }: { readonly ref: string; readonly descriptor?: Pick<Descriptor, 'digest' | 'size' | 'mediaType'>; readonly signal?: AbortSignal }): Promise<BlobWriter> {
     const call = containerd.content.write(signal === undefined ? {} : { signal });
-    const responses = call[Symbol.asyncIterator]();
+    const responses: AsyncIterator<WriteResponse, undefined> = call[Symbol.asyncIterator]();
     const expected = descriptor?.digest ?? '';
     try {
       await call.write({ action: STAT, ref, total: BigInt(descriptor?.size ?? 0), expected, offset: 0n, data: new Uint8Array(0), labels: {} });
@@ -153,7 +153,7 @@ export class BlobWriter implements ContentWriter {
     }
   }
 
-  async #answer(): Promise<NonNullable<WriteResponse>> {
+  async #answer(): Promise<WriteResponse> {
     const { value, done } = await this.#responses.next();
     this.#unanswered -= 1;
     if (done === true) throw new OciImageError('INGEST_NOT_FOUND', `ingest "${this.#ref}" ended early`);
@@ -209,6 +209,6 @@ export class BlobWriter implements ContentWriter {
 function commitError(error: unknown): unknown {
   const message = messageOf(error);
   if (errorKind(error) !== 'failed_precondition' && errorKind(error) !== 'out_of_range') return error;
-  if (/digest/.test(message)) return new OciImageError('DIGEST_MISMATCH', message, { cause: error });
-  return /size/.test(message) ? new OciImageError('SIZE_MISMATCH', message, { cause: error }) : error;
+  if (message.includes('digest')) return new OciImageError('DIGEST_MISMATCH', message, { cause: error });
+  return message.includes('size') ? new OciImageError('SIZE_MISMATCH', message, { cause: error }) : error;
 }

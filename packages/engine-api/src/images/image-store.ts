@@ -1,5 +1,5 @@
 import {
-  type Descriptor, type Digest, type ImageReference, canonicalReference, digestOf, encodeImageConfig, familiarReference, formatPlatform, gcLabels, hostPlatform, type Image, type ImageConfig,
+  type Descriptor, type ImageReference, canonicalReference, digestOf, encodeImageConfig, familiarReference, formatPlatform, gcLabels, hostPlatform, type Image, type ImageConfig,
   isDigest, isPlatformCompatible, type Manifest, MEDIA_TYPE, normalizePlatform, parseManifestDocument, parseReference, platformOfConfig, withDigest, writeContent,
 } from '@dray/oci-image';
 import type { ContainerReference } from '../containers/container-service.ts';

@@ -53,13 +53,10 @@ async function* checkedTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
   const entries = readTar(tee);
   for (;;) {
     const next = await entries.next();
-    while (queue.length > 0) yield queue.shift() as Uint8Array;
+    yield* queue.splice(0);
     if (next.done === true) break;
     count += 1;
-    for await (const part of next.value.body) {
-      void part;
-      while (queue.length > 0) yield queue.shift() as Uint8Array;
-    }
+    for await (const _part of next.value.body) yield* queue.splice(0);
   }
   if (count === 0) throw invalid('archive/tar: the archive is empty', 'ARCHIVE_INVALID');
 }

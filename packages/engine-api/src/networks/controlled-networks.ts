@@ -67,21 +67,21 @@ export class ControlledNetworks implements NetworkService {
 
   async connect(containerId: string, network: string, endpoint: EndpointRequest): Promise<SandboxState> {
     const before = new Set(this.#backend.sandbox(containerId)?.endpoints.map((one) => one.endpointId));
-    const state = await this.#backend.connect(containerId, network, endpoint);
+    const state = this.#backend.connect(containerId, network, endpoint);
     for (const added of state.endpoints) if (!before.has(added.endpointId)) this.#announceEndpoint('connect', containerId, added);
     return state;
   }
 
   async disconnect(containerId: string, network: string): Promise<SandboxState | undefined> {
     const before = this.#backend.sandbox(containerId)?.endpoints ?? [];
-    const state = await this.#backend.disconnect(containerId, network);
+    const state = this.#backend.disconnect(containerId, network);
     const remaining = new Set(state.endpoints.map((one) => one.endpointId));
     for (const gone of before) if (!remaining.has(gone.endpointId)) this.#announceEndpoint('disconnect', containerId, gone);
     return state;
   }
 
   async rename(containerId: string, name: string): Promise<void> {
-    await this.#backend.rename(containerId, name);
+    this.#backend.rename(containerId, name);
   }
 
   #announceEndpoint(action: 'connect' | 'disconnect', containerId: string, endpoint: EndpointState): void {
