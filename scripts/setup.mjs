@@ -30,7 +30,8 @@ export function install() {
   const stamp = path.join(root, 'node_modules/.dray-lock');
   if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === lock) return;
   console.log('dray: installing dependencies');
-  run('npm', ['ci', '--ignore-scripts', '--loglevel=error'], { quiet: true });
+  // Not `npm ci`: it refuses a lock file that lacks other platforms' optional packages, which a registry mirror may not have. Versions are the lock file's.
+  run('npm', ['install', '--no-save', '--ignore-scripts', '--loglevel=error'], { quiet: true });
   fs.writeFileSync(stamp, lock);
 }
 
