@@ -100,6 +100,7 @@ static void reap(struct monitor *monitor)
 static int watch_process(struct monitor *monitor, pid_t pid)
 {
 	siginfo_t ignored;
+	int result;
 
 	if (monitor->watched != 0)
 		return monitor->watched == pid ? 0 : -EBUSY;
@@ -107,6 +108,9 @@ static int watch_process(struct monitor *monitor, pid_t pid)
 	if (pid <= 1 || waitid(P_PID, (id_t)pid, &ignored, WEXITED | WNOHANG | WNOWAIT) < 0)
 		return -ECHILD;
 	monitor->watched = pid;
+	result = streams_open_stdin(&monitor->streams);
+	if (result < 0)
+		report_failure(&monitor->options, "cannot open stdin", result);
 	control_report(&monitor->control);
 	reap(monitor);
 	return 0;

@@ -90,32 +90,43 @@ static int open_null(int *ret_fd)
 	return *ret_fd < 0 ? -errno : 0;
 }
 
-static int open_stdin(struct streams *streams)
+static int prepare_stdin(struct streams *streams)
 {
 	const struct mon_uri *uri = &streams->uris[IN];
 
+	if (uri->kind == MON_URI_NONE)
+		return 0;
 	if (uri->kind != MON_URI_FIFO || !is_fifo(uri->path))
 		return -EINVAL;
-	streams->terminal_in = open(uri->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (streams->terminal_in < 0)
-		return -errno;
-	streams->stdin_writer = open(uri->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	return streams->stdin_writer < 0 ? -errno : 0;
+	streams->stdin_wanted = true;
+	return 0;
 }
 
 static int connect_stdin(struct streams *streams, int *ret_given)
 {
-	MON_OWNED_FD int stays = -EBADF;
-	int result;
+	int result = prepare_stdin(streams);
 
-	if (streams->uris[IN].kind == MON_URI_NONE)
-		return open_null(ret_given);
-	result = open_stdin(streams);
-	if (result == 0)
-		result = make_pipe(streams->options, false, &stays, ret_given);
-	if (result == 0)
-		result = mon_copy_open(&streams->copies[IN], streams->loop, mon_take_fd(&streams->terminal_in), mon_take_fd(&stays), MON_COPY_SPLICE);
-	return result;
+	if (result < 0)
+		return result;
+	return streams->stdin_wanted ? make_pipe(streams->options, false, &streams->stdin_sink, ret_given) : open_null(ret_given);
+}
+
+/* Begins to copy as soon as there is a process to take the bytes and somewhere to put them. */
+int streams_open_stdin(struct streams *streams)
+{
+	const char *path = streams->uris[IN].path;
+	MON_OWNED_FD int in = -EBADF;
+
+	streams->has_process = true;
+	if (!streams->stdin_wanted || streams->stdin_sink < 0)
+		return 0;
+	in = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (in < 0)
+		return -errno;
+	streams->stdin_wanted = false;
+	if (!streams->stdin_closed)
+		streams->stdin_writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	return mon_copy_open(&streams->copies[IN], streams->loop, mon_take_fd(&in), mon_take_fd(&streams->stdin_sink), streams->has_terminal ? 0 : MON_COPY_SPLICE);
 }
 
 static int open_logger(struct streams *streams, const struct mon_uri *uri)
@@ -177,7 +188,7 @@ static int connect_output(struct streams *streams, int stream, int *ret_given)
 static int prepare_terminal(struct streams *streams, int *ret_stream)
 {
 	const struct mon_uri *uri = &streams->uris[OUT];
-	int result = streams->uris[IN].kind == MON_URI_NONE ? 0 : open_stdin(streams);
+	int result = prepare_stdin(streams);
 
 	*ret_stream = result < 0 ? IN : OUT;
 	if (result < 0 || uri->kind == MON_URI_NONE)
@@ -229,7 +240,7 @@ void streams_init(struct streams *streams, struct mon_loop *loop, const struct m
 	streams->loop = loop;
 	streams->options = options;
 	streams->has_terminal = options->console_socket != NULL;
-	streams->stdin_writer = streams->terminal_in = streams->terminal_out = -EBADF;
+	streams->stdin_writer = streams->stdin_sink = streams->terminal_out = -EBADF;
 	for (int i = 0; i < 3; i++)
 		streams->copies[i] = (struct mon_copy){ .loop = loop, .in = MON_WATCH_NONE, .out = MON_WATCH_NONE };
 }
@@ -278,11 +289,12 @@ int streams_set_console(struct streams *streams, int master)
 	streams->console_seen = true;
 	if (result == 0)
 		result = connect_console_out(streams, master);
-	if (result == 0 && streams->terminal_in >= 0) {
-		MON_OWNED_FD int out = duplicate(master);
-
-		result = out < 0 ? out : mon_copy_open(&streams->copies[IN], streams->loop, mon_take_fd(&streams->terminal_in), mon_take_fd(&out), 0);
+	if (result == 0 && streams->stdin_wanted) {
+		streams->stdin_sink = duplicate(master);
+		result = streams->stdin_sink < 0 ? streams->stdin_sink : 0;
 	}
+	if (result == 0 && streams->has_process)
+		result = streams_open_stdin(streams);
 	if (streams->is_final)
 		streams_set_final(streams);
 	return result;
@@ -290,12 +302,13 @@ int streams_set_console(struct streams *streams, int master)
 
 void streams_close_stdin(struct streams *streams)
 {
+	streams->stdin_closed = true;
 	mon_close(&streams->stdin_writer);
 }
 
 bool streams_stdin_is_open(const struct streams *streams)
 {
-	return streams->stdin_writer >= 0;
+	return !streams->stdin_closed && (streams->stdin_wanted || streams->stdin_writer >= 0);
 }
 
 void streams_turn(struct streams *streams)
@@ -303,7 +316,7 @@ void streams_turn(struct streams *streams)
 	if (streams->has_logger)
 		logger_turn(&streams->logger);
 	/* A process that has closed its stdin: let clients see a broken pipe. */
-	if (streams->terminal_in < 0 && !streams->copies[IN].is_open)
+	if (!streams->copies[IN].is_open)
 		mon_close(&streams->stdin_writer);
 }
 
@@ -325,7 +338,7 @@ void streams_finish(struct streams *streams)
 {
 	mon_copy_close(&streams->copies[IN]);
 	mon_close(&streams->stdin_writer);
-	mon_close(&streams->terminal_in);
+	mon_close(&streams->stdin_sink);
 	mon_close(&streams->terminal_out);
 	mon_copy_finish(&streams->copies[OUT]);
 	mon_copy_finish(&streams->copies[ERR]);

@@ -14,10 +14,13 @@ struct streams {
 	bool has_terminal;
 	bool has_logger;     /* stdout and stderr go to the built-in logger */
 	bool console_seen;   /* the terminal's master has arrived */
+	bool has_process;
 	bool is_final;
-	int stdin_writer;    /* our own writer of the stdin FIFO: clients may come and go until CloseIO */
-	int terminal_in;     /* with a terminal, what waits for the master to arrive */
-	int terminal_out;
+	bool stdin_wanted;   /* there is a stdin FIFO, which is opened when the process exists, as the original does */
+	bool stdin_closed;   /* clients have been told that no more writers are waited for */
+	int stdin_writer;    /* our own writer of that FIFO: clients may come and go until CloseIO */
+	int stdin_sink;      /* where its bytes will go: the process's pipe or its terminal */
+	int terminal_out;    /* with a terminal, the sink that waits for the master to arrive */
 	struct mon_copy copies[3];
 	struct logger logger;
 };
@@ -29,6 +32,8 @@ void streams_init(struct streams *streams, struct mon_loop *loop, const struct m
  * 2; the caller closes these. Returns 0 or -errno, with the number of the stream that failed in ret_stream.
  */
 int streams_open(struct streams *streams, int ret_stdio[3], int *ret_stream);
+/* The process exists: from now on clients may open its stdin. */
+int streams_open_stdin(struct streams *streams);
 /* Takes the terminal's master over and begins to copy. */
 int streams_set_console(struct streams *streams, int master);
 /* From now on stdin ends when its last writer leaves. */

@@ -1,5 +1,7 @@
 /** The serving process: composition of the task service, the publisher and the socket it was given. */
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { TaskV2Definition, TaskV3Definition } from '@dray/containerd-api/task';
 import { TtrpcServer } from '@dray/ttrpc';
@@ -15,7 +17,7 @@ import type { ShimFlags } from './flags.ts';
 
 /** The listening socket that `start` hands over. */
 const LISTENER_FD = 3;
-/** A shim without containers stays so long for the next one. */
+/** A shim without containers stays so long for the next one; looked at as often while there are some. */
 const IDLE_MS = 5000;
 /** Events that are under way when the process ends get so long. */
 const FLUSH_TIMEOUT_MS = 3000;
@@ -40,8 +42,8 @@ export async function serve(flags: ShimFlags): Promise<void> {
     server.destroy();
     process.exit(0);
   };
-  const idle = new IdleTimer(() => service.isEmpty, () => { void end(); });
-  const service = new TaskService(host, { onEmpty: () => { idle.restart(); } });
+  const idle = new IdleTimer({ isIdle: (wasToldToEnd) => service.isEmpty && (wasToldToEnd || server.connectionCount === 0), onIdle: () => { void end(); } });
+  const service = new TaskService(host, { onShutdown: () => { idle.tellToEnd(); } });
   mkdirSync(host.socketFolder, { recursive: true, mode: 0o700 });
   await readoptAll(host, service, path.dirname(flags.bundle), log);
   server.register(TaskV2Definition, service.handlers());
@@ -52,8 +54,12 @@ export async function serve(flags: ShimFlags): Promise<void> {
     log.error(`uncaught: ${error.stack ?? error.message}`, flags.bundle);
     process.exit(1);
   });
-  await server.listen({ fd: LISTENER_FD });
-  idle.restart();
+  const listener = createServer((connection) => {
+    idle.touch();
+    server.serve(connection);
+  });
+  listener.listen({ fd: LISTENER_FD });
+  await once(listener, 'listening');
 }
 
 /** Finds the group's containers by the records in the bundles beside the one this process was started for. */
@@ -71,22 +77,36 @@ async function readoptAll(host: ContainerHost, service: TaskService, folder: str
   }
 }
 
-/** Ends the process when it has had nothing to serve for a while. */
+/**
+ * Ends the process when it has had nothing to serve for a while. A connection, even one that only asks whether somebody is there, is a reason to
+ * stay: a `start` command has just told containerd to come here.
+ */
 class IdleTimer {
-  readonly #isIdle: () => boolean;
+  readonly #isIdle: (wasToldToEnd: boolean) => boolean;
   readonly #onIdle: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #wasToldToEnd = false;
 
-  constructor(isIdle: () => boolean, onIdle: () => void) {
+  constructor({ isIdle, onIdle }: { readonly isIdle: (wasToldToEnd: boolean) => boolean; readonly onIdle: () => void }) {
     this.#isIdle = isIdle;
     this.#onIdle = onIdle;
+    this.#timer = setTimeout(() => { this.#look(); }, IDLE_MS);
   }
 
-  /** To be called when the last container has gone. */
-  restart(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      if (this.#isIdle()) this.#onIdle();
-    }, IDLE_MS);
+  /** Somebody was here. */
+  touch(): void {
+    this.#wasToldToEnd = false;
+    this.#timer.refresh();
+  }
+
+  /** containerd has shut the shim down: open connections are no reason to stay any more. */
+  tellToEnd(): void {
+    this.#wasToldToEnd = true;
+    this.#timer.refresh();
+  }
+
+  #look(): void {
+    if (this.#isIdle(this.#wasToldToEnd)) this.#onIdle();
+    else this.#timer.refresh();
   }
 }

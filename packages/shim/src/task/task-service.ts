@@ -24,12 +24,12 @@ export class TaskService {
   readonly containers: Map<string, TaskContainer> = new Map<string, TaskContainer>();
   readonly #creating = new Set<string>();
   readonly #host: ContainerHost;
-  readonly #onEmpty: () => void;
+  readonly #onShutdown: () => void;
 
-  /** `onEmpty` is called whenever the last container is gone and when containerd asks an empty shim to end. */
-  constructor(host: ContainerHost, { onEmpty }: { readonly onEmpty: () => void }) {
+  /** `onShutdown` is called when containerd asks an empty shim to end. */
+  constructor(host: ContainerHost, { onShutdown }: { readonly onShutdown: () => void }) {
     this.#host = host;
-    this.#onEmpty = onEmpty;
+    this.#onShutdown = onShutdown;
   }
 
   /** Whether there is nothing to serve. */
@@ -81,7 +81,7 @@ export class TaskService {
       },
       connect: ({ id }) => ({ shimPid: process.pid, taskPid: this.containers.get(id)?.init.pid ?? 0, version: '' }),
       shutdown: () => {
-        if (this.isEmpty) this.#onEmpty();
+        if (this.isEmpty) this.#onShutdown();
         return {};
       },
     };
@@ -111,10 +111,7 @@ export class TaskService {
 
   async #delete(id: string, execId: string): Promise<{ pid: number; exitStatus: number; exitedAt: ReturnType<typeof zeroTimestamp> }> {
     const { pid, exit } = await this.#find(id).delete(execId);
-    if (execId === '') {
-      this.containers.delete(id);
-      if (this.isEmpty) this.#onEmpty();
-    }
+    if (execId === '') this.containers.delete(id);
     return { pid, exitStatus: exit.status, exitedAt: timestampFromNanos(exit.atNanos) };
   }
 
