@@ -32,12 +32,11 @@ const LOG_DRIVERS = ['json-file', 'none'];
  */
 export async function createContainerService(context: DaemonContext): Promise<ContainerService> {
   const engine = await createEngine(context);
-  const execs = new ExecRegistry();
   const events = new AbortController();
   followTaskEvents(engine, events.signal).catch((err: unknown) => { context.logger.error({ err }, 'cannot follow the events of tasks'); });
   await adoptAll(engine);
   return {
-    routes: [...containerRoutes(engine), ...streamRoutes(engine), ...execRoutes(engine, execs), ...archiveRoutes(engine)],
+    routes: [...containerRoutes(engine), ...streamRoutes(engine), ...execRoutes(engine), ...archiveRoutes(engine)],
     references: () => engine.registry.all().map(referenceOf),
     usage: () => usage(engine),
     find: (nameOrId) => referenceOf(engine.registry.find(nameOrId)),
@@ -58,7 +57,7 @@ async function createEngine(context: DaemonContext): Promise<Engine> {
   const tasks = new ContainerdTasks({ containerd: context.containerd, namespace: config.containerdNamespace, snapshotter: config.snapshotter });
   return {
     context, tasks, host, registry: new NameRegistry<Container>(), store: new RecordStore({ folder: paths.containers, logger }),
-    rootfs: new RootfsAccess({ kernel: context.platform, tasks, temporary: paths.temporary }), shutdown: new AbortController(),
+    rootfs: new RootfsAccess({ kernel: context.platform, tasks, temporary: paths.temporary }), execs: new ExecRegistry(), shutdown: new AbortController(),
     hostFacts: { cpuCount: availableParallelism(), runtimes: Object.keys(config.runtimes), logDrivers: LOG_DRIVERS },
     hostDefaults: {
       runtime: config.defaultRuntime, logDriver: config.logDriver, logOpts: config.logOptions, cgroupVersion: host.cgroupVersion,

@@ -57,7 +57,7 @@ export function envKey(entry: string): string {
 }
 
 function union<T>(own: Record<string, T> | null, image: Record<string, T> | null): Record<string, T> | null {
-  if (image === null) return own;
+  if (image === null || Object.keys(image).length === 0) return own;
   return own === null ? { ...image } : { ...image, ...own };
 }
 

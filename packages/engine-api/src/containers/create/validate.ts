@@ -79,7 +79,7 @@ function validateLogOptions(host: HostConfig): void {
   const maxFile = options['max-file'];
   rule(maxFile === undefined || (/^\d+$/.test(maxFile) && Number(maxFile) >= 1), `max-file cannot be less than 1`);
   const maxSize = options['max-size'];
-  rule(maxSize === undefined || parseByteSize(maxSize) !== undefined, `invalid size: '${maxSize ?? ''}'`);
+  rule(maxSize === undefined || parseByteSize(maxSize) !== undefined, `failed to initialize logging driver: invalid size: '${maxSize ?? ''}'`);
 }
 
 /** Bytes of `10m`, `1g`, `512k` or `100`; `-1` is -1 (unlimited); `undefined` when malformed. Units are binary. */

@@ -101,14 +101,14 @@ export class ExecRegistry {
 }
 
 /** Notes a further process of a running container. @throws EngineApiError `conflict` when it does not run or is paused, `invalid_argument` for an unknown user */
-export async function createExec(engine: Engine, execs: ExecRegistry, container: Container, request: ExecRequest): Promise<Exec> {
+export async function createExec(engine: Engine, container: Container, request: ExecRequest): Promise<Exec> {
   if (container.record.phase.kind === 'restarting') throw conflict(`container ${container.id} is restarting, wait until the container is running`, 'RESTARTING');
   const run = runOf(container);
   if (container.isPaused) throw conflict(`container ${container.id} is paused, unpause the container before exec`, 'PAUSED');
   if (request.Cmd.length === 0) throw invalid('no exec command specified', 'NO_COMMAND');
   const user = await userOf(container, run, request.User);
   const exec = new Exec({ container, run, request, user });
-  execs.add(exec);
+  engine.execs.add(exec);
   publish(engine, container, `exec_create: ${request.Cmd.join(' ')}`, { execID: exec.id });
   return exec;
 }

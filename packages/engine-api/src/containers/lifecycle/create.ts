@@ -1,6 +1,6 @@
 /** Creates containers. */
 import { hostname } from 'node:os';
-import { conflict, errorKind, invalid } from '../../errors.ts';
+import { conflict, EngineApiError, errorKind, invalid, messageOf } from '../../errors.ts';
 import { nowNanos } from '../../events/index.ts';
 import type { PlatformWanted, ResolvedImage } from '../../images/image-service.ts';
 import { applyHostDefaults } from '../create/host-config.ts';
@@ -47,6 +47,7 @@ export async function createContainer(engine: Engine, request: CreateRequest): P
 
   const record = newRecord({ engine, id, name, image, config: withHostname(config, hostConfig, id), hostConfig, endpoints: body.endpoints });
   await checkBindSources(record.mounts);
+  await checkEndpoints(engine, record);
   const container = new Container(record, { containers: engine.context.paths.containers, runtime: engine.context.paths.runtime });
   undo.defer(() => engine.store.remove(id));
   undo.defer(() => engine.tasks.removeSnapshot(id));
@@ -133,6 +134,17 @@ function newRecord(parts: RecordParts): ContainerRecord {
   };
 }
 
+/** Addresses and aliases may be chosen on networks that users made. A network that is not there is told at the start. */
+async function checkEndpoints(engine: Engine, record: ContainerRecord): Promise<void> {
+  for (const [name, endpoint] of Object.entries(record.endpoints)) {
+    const network = await engine.context.networks.resolve(name).catch(() => undefined); // missing: see above
+    if (!network || network.isUserDefined) continue;
+    const { IPAMConfig: address } = endpoint;
+    if (address && (address.IPv4Address !== '' || address.IPv6Address !== '')) throw invalid('user specified IP address is supported on user defined networks only', 'STATIC_ADDRESS');
+    if (endpoint.Aliases?.length) throw invalid('network-scoped alias is supported only for containers in user defined networks', 'NETWORK_ALIAS');
+  }
+}
+
 function emptyEndpoint(): CreateBody['endpoints'][string] {
   return { IPAMConfig: null, Links: null, Aliases: null, MacAddress: '', DriverOpts: null, GwPriority: 0, NetworkID: '' };
 }
@@ -156,15 +168,24 @@ function createWarnings(hostConfig: HostConfig): string[] {
   return hostConfig.NetworkMode === 'host' && hasPorts ? ['Published ports are discarded when using host network mode'] : [];
 }
 
+function takeName(engine: Engine, name: string, id: string): void {
+  try {
+    engine.registry.reserve(checkContainerName(`/${name}`), id);
+  } catch (err) {
+    const kind = errorKind(err) ?? 'internal';
+    throw new EngineApiError(kind, kind === 'conflict' ? 'NAME_IN_USE' : 'INVALID_NAME', `Error when allocating new name: ${messageOf(err)}`, { cause: err });
+  }
+}
+
 /** Gives a container another name. @throws EngineApiError */
 export async function renameContainer(engine: Engine, container: Container, wanted: string): Promise<void> {
   if (wanted === '') throw invalid('Neither old nor new names may be empty', 'INVALID_NAME');
-  const name = checkContainerName(wanted);
+  const name = wanted.replace(/^\//, '');
   await container.lock.run(async () => {
     const oldName = container.name;
     if (oldName === `/${name}`) throw invalid('Renaming a container with the same name as its current name', 'SAME_NAME');
     if (container.isRemoving) throw conflict(`removal of container ${container.id} is already in progress`, 'REMOVAL_IN_PROGRESS');
-    engine.registry.reserve(name, container.id);
+    takeName(engine, name, container.id);
     try {
       container.record.name = `/${name}`;
       if (container.isRunning) await engine.context.networks.rename(container.id, name);

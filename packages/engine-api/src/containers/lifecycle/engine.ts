@@ -2,6 +2,7 @@
 import type { DaemonContext } from '../../context.ts';
 import type { HostDefaults } from '../create/host-config.ts';
 import type { HostFacts } from '../create/validate.ts';
+import type { ExecRegistry } from '../exec/exec.ts';
 import type { NameRegistry } from '../names/registry.ts';
 import type { RootfsAccess } from '../rootfs/rootfs-access.ts';
 import type { SpecHost } from '../spec/build.ts';
@@ -19,6 +20,7 @@ export interface Engine {
   readonly host: SpecHost;
   readonly hostFacts: HostFacts;
   readonly hostDefaults: HostDefaults;
+  readonly execs: ExecRegistry;
   /** Aborted when the daemon ends: nothing is restarted any more. */
   readonly shutdown: AbortController;
 }

@@ -170,10 +170,13 @@ function etcFiles(owner: Container): SpecRequest['etcFiles'] {
   ];
 }
 
+/** Where distributions put the init that `--init` gives to containers. */
+const INIT_PATHS = ['/usr/local/bin/docker-init', '/usr/bin/docker-init', '/usr/libexec/docker/docker-init', '/usr/local/libexec/docker/docker-init', '/sbin/docker-init'];
+
 function initPathOf(engine: Engine, container: Container): string | undefined {
   const { Init, PidMode } = container.record.hostConfig;
   if (!(Init ?? engine.hostDefaults.init) || PidMode !== '') return undefined;
-  const path = engine.context.config.initPath;
+  const path = engine.context.config.initPath ?? INIT_PATHS.find((candidate) => existsSync(candidate));
   if (path === undefined || !existsSync(path)) throw new EngineApiError('internal', 'NO_INIT', 'exec: "docker-init": executable file not found in $PATH');
   return path;
 }

@@ -42,7 +42,7 @@ function parseMode(spec: string, text: string): Mode {
 function cleanDestination(spec: string, destination: string): string {
   if (!destination.startsWith('/')) throw invalid(`invalid volume specification: '${spec}': invalid mount path: '${destination}' mount path must be absolute`);
   const clean = cleanPath(destination);
-  if (clean === '/') throw invalid(`invalid volume specification: '${spec}': invalid specification: destination can't be '/'`);
+  if (clean === '/') throw invalid(`invalid volume specification: '${spec}': invalid mount config for type "bind": invalid specification: destination can't be '/'`);
   return clean;
 }
 

@@ -1,5 +1,5 @@
 /** The endpoints of a container's life. */
-import { messageOf, invalid, conflict } from '../../errors.ts';
+import { conflict, EngineApiError, errorKind, invalid, messageOf } from '../../errors.ts';
 import type { Route, RouteContext } from '../../http/index.ts';
 import { untilFilter } from '../../until-filter.ts';
 import { parseCreateBody, parseUpdateBody } from '../create/body.ts';
@@ -43,7 +43,12 @@ export function containerRoutes(engine: Engine): Route[] {
     { method: 'POST', path: '/containers/{id}/start', handle: (context) => start(engine, context) },
     act('stop', (container, context) => stopContainer(engine, container, stopOptions(context))),
     act('restart', (container, context) => restartContainer(engine, container, stopOptions(context))),
-    act('kill', (container, context) => killContainer(engine, container, context.query.get('signal'))),
+    { method: 'POST', path: '/containers/{id}/kill', handle: async (context) => {
+      const container = forKilling(engine, context.params['id'] ?? '');
+      await context.drainBody();
+      await killContainer(engine, container, context.query.get('signal'));
+      context.sendEmpty(204);
+    } },
     act('pause', (container) => pauseContainer(engine, container)),
     act('unpause', (container) => unpauseContainer(engine, container)),
     act('rename', (container, context) => renameContainer(engine, container, context.query.get('name'))),
@@ -66,6 +71,14 @@ export function containerRoutes(engine: Engine): Route[] {
       context.sendEmpty(204);
     } },
   ];
+}
+
+function forKilling(engine: Engine, reference: string): Container {
+  try {
+    return engine.registry.find(reference);
+  } catch (err) {
+    throw new EngineApiError(errorKind(err) ?? 'internal', 'NO_SUCH_CONTAINER', `cannot kill container: ${reference}: ${messageOf(err)}`, { cause: err });
+  }
 }
 
 async function list(engine: Engine, context: RouteContext): Promise<void> {

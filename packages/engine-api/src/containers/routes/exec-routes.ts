@@ -1,7 +1,7 @@
 /** The endpoints of exec. */
 import { notFound } from '../../errors.ts';
 import type { Route, RouteContext } from '../../http/index.ts';
-import { createExec, inspectExec, refuseExecStart, resizeExec, startExec, type ExecRegistry } from '../exec/exec.ts';
+import { createExec, inspectExec, refuseExecStart, resizeExec, startExec, type Exec } from '../exec/exec.ts';
 import { decodeExecRequest, decodeExecStart } from '../exec/request.ts';
 import type { Engine } from '../lifecycle/engine.ts';
 import { publish } from '../lifecycle/engine.ts';
@@ -10,9 +10,9 @@ import { containerOf } from './container-routes.ts';
 import { terminalSize } from './stream-routes.ts';
 
 /** Routes of exec. */
-export function execRoutes(engine: Engine, execs: ExecRegistry): Route[] {
-  const execOf = (context: RouteContext): ReturnType<ExecRegistry['find']> => {
-    const exec = execs.find(context.params['id'] ?? '');
+export function execRoutes(engine: Engine): Route[] {
+  const execOf = (context: RouteContext): Exec => {
+    const exec = engine.execs.find(context.params['id'] ?? '');
     if (engine.registry.byId(exec.container.id) === undefined) throw notFound(`No such container: ${exec.container.id}`, 'NO_SUCH_CONTAINER');
     return exec;
   };
@@ -21,7 +21,7 @@ export function execRoutes(engine: Engine, execs: ExecRegistry): Route[] {
       const container = containerOf(engine, context);
       const request = decodeExecRequest(await context.readJson(), '');
       if (request.DetachKeys !== '') parseDetachKeys(request.DetachKeys);
-      const exec = await createExec(engine, execs, container, request);
+      const exec = await createExec(engine, container, request);
       context.sendJson(201, { Id: exec.id });
     } },
     { method: 'POST', path: '/exec/{id}/start', hijack: true, handle: async (context) => {

@@ -24,7 +24,7 @@ export interface MountPlan {
   /** Recursive read-only mounts need kernel 5.12. */
   readonly canMountReadonlyRecursively: boolean;
   readonly shm: { readonly kind: 'tmpfs'; readonly sizeBytes: number } | { readonly kind: 'bind'; readonly source: string } | { readonly kind: 'none' };
-  /** The host's message queues are shown with the host's IPC namespace. */
+  /** The host's shared memory is shown with the host's IPC namespace. */
   readonly isHostIpc: boolean;
   readonly etcFiles: readonly { readonly source: string; readonly destination: string }[];
   readonly requested: readonly ResolvedMount[];
@@ -58,8 +58,8 @@ function defaultMounts(plan: MountPlan): SpecMount[] {
 }
 
 function ipcMounts(plan: MountPlan): SpecMount[] {
-  if (plan.isHostIpc) return [bind('/dev/mqueue', '/dev/mqueue', []), bind('/dev/shm', '/dev/shm', [])];
   const mqueue: SpecMount = { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] };
+  if (plan.isHostIpc) return [mqueue, bind('/dev/shm', '/dev/shm', [])];
   switch (plan.shm.kind) {
     case 'none':
       return [mqueue];

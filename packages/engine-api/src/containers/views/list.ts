@@ -48,7 +48,7 @@ async function matcher(engine: Engine, filters: Filters): Promise<(container: Co
   }
   for (const health of filters.get('health')) if (!HEALTHS.includes(health)) throw invalid(`invalid filter 'health=${health}'`, 'INVALID_FILTER');
   const codes = filters.get('exited').map((code) => {
-    if (!/^-?\d+$/.test(code)) throw invalid(`invalid filter 'exited=${code}'`, 'INVALID_FILTER');
+    if (!/^-?\d+$/.test(code)) throw invalid(`strconv.Atoi: parsing ${JSON.stringify(code)}: invalid syntax`, 'INVALID_FILTER');
     return Number(code);
   });
   const [before, since] = [limitOf(engine, filters, 'before'), limitOf(engine, filters, 'since')];
