@@ -86,10 +86,10 @@ export function asSet(value: unknown, path: string): Readonly<Record<string, Rec
  */
 export function optional<K extends string, T>(
   object: JsonObject, path: string, name: K, read: (value: unknown, path: string) => T,
-): { readonly [key in K]?: T } {
+): Readonly<Partial<Record<K, T>>> {
   const value = object[name];
-  if (value === undefined || value === null || !Object.hasOwn(object, name)) return {};
-  const field: { [key in K]?: T } = {};
+  const field: Partial<Record<K, T>> = {};
+  if (value === undefined || value === null || !Object.hasOwn(object, name)) return field;
   field[name] = read(value, `${path}.${name}`);
   return field;
 }

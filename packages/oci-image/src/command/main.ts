@@ -48,12 +48,17 @@ export async function main(args: readonly string[], output: Output): Promise<num
   }
   const { values, positionals: [command, ...rest] } = parsed;
   if (values.help === true || command === undefined) {
-    (values.help === true ? output.out : output.err)(HELP);
+    if (values.help === true) output.out(HELP);
+    else output.err(HELP);
     return values.help === true ? 0 : 2;
   }
   const run = COMMANDS[command];
-  if (run === undefined || rest.length !== run.arity) {
-    output.err(run === undefined ? `oci-image: unknown command ${JSON.stringify(command)}\n` : `oci-image: ${command} takes ${run.arity} arguments\n`);
+  if (run === undefined) {
+    output.err(`oci-image: unknown command ${JSON.stringify(command)}\n`);
+    return 2;
+  }
+  if (rest.length !== run.arity) {
+    output.err(`oci-image: ${command} takes ${run.arity} arguments\n`);
     return 2;
   }
   return await withContext(values, output, async (context) => {
@@ -76,7 +81,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 async function pullCommand([from = '', to = '']: readonly string[], context: LocationContext, output: Output): Promise<void> {
-  const target = parseLocation(/^oci:/.test(to) ? to : `oci:${to}`);
+  const target = parseLocation(to.startsWith('oci:') ? to : `oci:${to}`);
   if (target.kind !== 'layout') throw new OciImageError('INVALID_OPTION', `invalid layout ${JSON.stringify(to)}`);
   const reference = withDefaultTag(parseReference(from.replace(/^docker:\/\//, '')));
   const layout = await LayoutFolder.open(target.path, { create: true });

@@ -218,7 +218,9 @@ export class TargetTree implements Disposable {
       if (stat?.type === 'directory') return undefined;
       if (stat?.type === 'symlink') return readLinkAt(fd, name);
       if (stat !== undefined && !(this.#form === 'overlay' && isWhiteoutDevice(stat))) throw notFolder([...parent, name]);
-      return stat === undefined ? this.#makeMissing(fd, parent, name) : this.#replaceWhiteout(fd, parent, name);
+      if (stat === undefined) return this.#makeMissing(fd, parent, name);
+      this.#replaceWhiteout(fd, parent, name);
+      return undefined;
     } finally {
       closeFd(fd);
     }
@@ -245,7 +247,7 @@ export class TargetTree implements Disposable {
   }
 
   /** An entry below something the same layer has deleted: a new folder that hides the deleted one. */
-  #replaceWhiteout(folder: number, parent: readonly string[], name: string): undefined {
+  #replaceWhiteout(folder: number, parent: readonly string[], name: string): void {
     this.keepTimes(folder);
     this.#unlink(folder, name, false);
     this.#makePlainFolder(folder, [...parent, name]);

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import { isOciImageErrorCode, OciImageError, type OciImageErrorDetails } from '../errors.ts';
+import { isOciImageError, isOciImageErrorCode, OciImageError, type OciImageErrorDetails } from '../errors.ts';
 import type { AppliedLayer, ApplyLayerOptions } from './apply-here.ts';
 import type { PackedLayer, PackLayerOptions } from './pack-here.ts';
 
@@ -29,9 +29,7 @@ export interface PlainError {
 /** Takes an error apart. */
 export function toPlainError(error: unknown): PlainError {
   if (!(error instanceof Error)) return { code: undefined, message: String(error), stack: undefined, details: {} };
-  const fields = error as Error & Partial<Record<'code' | 'kind' | 'errno' | 'syscall' | 'path', unknown>>;
-  const isOurs = error.name === 'OciImageError' && typeof fields.code === 'string' && isOciImageErrorCode(fields.code);
-  const ours = isOurs ? (error as OciImageError) : undefined;
+  const ours = isOciImageError(error) ? error : undefined;
   return {
     code: ours?.code, message: error.message, stack: error.stack,
     details: ours === undefined ? {} : {

@@ -53,22 +53,23 @@ export class RegistryConnection {
   async request(request: RegistryRequest): Promise<HttpResponse> {
     const use = request.scopes.some((scope) => /[:,](?:push|delete)(?:,|$)/.test(scope)) ? 'push' : 'pull';
     const endpoints = this.#hosts.endpoints(this.#domain, use).filter((endpoint) => !this.#unusable.has(endpoint.baseUrl));
-    let failure: unknown;
+    const withoutTls: string[] = [];
     for (const [index, endpoint] of endpoints.entries()) {
       const isLast = index === endpoints.length - 1;
       try {
         const canGoOn = !isLast && !endpoint.isMirror;
-        return canGoOn ? await this.#once(endpoint, request) : await this.#patiently(endpoint, request);
+        const response = canGoOn ? await this.#once(endpoint, request) : await this.#patiently(endpoint, request);
+        for (const baseUrl of withoutTls) this.#unusable.add(baseUrl);
+        return response;
       } catch (error) {
         request.signal?.throwIfAborted();
         if (isLast) throw error;
         const isNoTls = isTransient(error) && error instanceof OciImageError && error.status === undefined;
         if (!endpoint.isMirror && !isNoTls) throw error;
-        failure = error;
-        if (isNoTls && !endpoint.isMirror) this.#unusable.add(endpoint.baseUrl);
+        if (!endpoint.isMirror) withoutTls.push(endpoint.baseUrl); // Known for sure once plain HTTP has been answered.
       }
     }
-    throw failure ?? new OciImageError('REGISTRY_UNAVAILABLE', `${request.what}: no endpoint of ${this.#domain} can be reached`);
+    throw new OciImageError('REGISTRY_UNAVAILABLE', `${request.what}: no endpoint of ${this.#domain} can be reached`);
   }
 
   /** The URL of an upload session that a Location header names, resolved against the endpoint that answered. */
