@@ -2,7 +2,6 @@ import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { EngineApiError, messageOf } from '../errors.ts';
 import type { HttpApi } from './http-api.ts';
 
@@ -32,8 +31,6 @@ export interface Listener extends AsyncDisposable {
 }
 
 const TLS_HANDSHAKE_TIMEOUT_MS = 60_000;
-/** How long a refused client may take to read why, in milliseconds. */
-const REFUSED_LINGER_MS = 2000;
 const TLS_RECORD_HANDSHAKE = 0x16;
 
 /** Serves the API on an address. @throws EngineApiError where the address cannot be listened on */
@@ -81,41 +78,13 @@ function tlsServer(api: HttpApi, tls: TlsSettings): https.Server {
     ...api.serverOptions(),
     cert: tls.certificate,
     key: tls.key,
-    ...tls.clientAuthorities === undefined ? {} : { ca: tls.clientAuthorities, requestCert: true, rejectUnauthorized: false },
+    ...tls.clientAuthorities === undefined ? {} : { ca: tls.clientAuthorities, requestCert: true, rejectUnauthorized: true },
     minVersion: 'TLSv1.2',
     handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
     ALPNProtocols: ['http/1.1'],
   });
   answerPlainHttp(server);
-  if (tls.clientAuthorities !== undefined) refuseUnknownClients(server);
   return server;
-}
-
-/**
- * Lets nobody in whose certificate is missing or not good. Node itself would close such a connection without a word; here the client is told why, and
- * nothing it sends is read.
- */
-function refuseUnknownClients(server: https.Server): void {
-  const serve = server.listeners('secureConnection') as ((socket: TLSSocket) => void)[];
-  server.removeAllListeners('secureConnection');
-  server.on('secureConnection', (socket: TLSSocket) => {
-    if (socket.authorized) {
-      for (const one of serve) one.call(server, socket);
-      return;
-    }
-    const reason = hasCertificate(socket) ? `tls: the client certificate was refused: ${String(socket.authorizationError)}` : "tls: client didn't provide a certificate";
-    const body = `${JSON.stringify({ message: reason })}\n`;
-    socket.on('error', () => undefined); // the client may be gone before it has read the answer
-    // The client's request is read and thrown away until it closes: closing with bytes unread would reset the connection and lose the answer.
-    socket.allowHalfOpen = true;
-    socket.once('end', () => void socket.destroy()).setTimeout(REFUSED_LINGER_MS, () => void socket.destroy());
-    socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
-    socket.resume();
-  });
-}
-
-function hasCertificate(socket: TLSSocket): boolean {
-  return socket.getPeerX509Certificate() !== undefined;
 }
 
 /** Lets plain HTTP on a TLS port know what is wrong, as Go's servers do. */
