@@ -10,6 +10,10 @@ export function dray(name: string, overrides: NonNullable<ViteUserConfig['test']
       include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
       pool: 'forks',
       maxWorkers: 2,
+      // Only a hang is to be found by a clock, also on a busy machine.
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+      expect: { poll: { timeout: 20_000 } },
       execArgv: ['--conditions=@dray/source'],
       ...overrides,
     },
