@@ -155,6 +155,13 @@ describe.skipIf(reason !== '')(suiteName('applying layers', reason), () => {
     expect(listing).toContain('opaque/.wh..wh..opq\n');
   });
 
+  test('keeps files with the names of whiteouts where the archive is no layer', async () => {
+    const target = await applyPlain([tarOf([{ type: 'file', path: 'a', content: 'a' }])]);
+    await applyLayerHere({ source: file(tarOf([{ type: 'file', path: '.wh.a', content: 'kept' }, { type: 'file', path: 'd/.wh..wh..opq' }])), target, form: 'plain', whiteouts: 'keep' });
+    expect(readdirSync(target).sort()).toEqual(['.wh.a', 'a', 'd']);
+    expect(readdirSync(join(target, 'd'))).toEqual(['.wh..wh..opq']);
+  });
+
   test('reads a file through the layers without mounting them', async () => {
     const lowers = await applyOverlay(nastyLayers());
     const read = (path: string): string | undefined => {

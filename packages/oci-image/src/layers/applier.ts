@@ -1,7 +1,7 @@
 import { fchownSync, fchmodSync, ftruncateSync, writeSync } from 'node:fs';
 import { OciImageError } from '../errors.ts';
 import type { TarEvent, TarHeader } from '../tar/index.ts';
-import { cleanEntryPath, entryMeaning } from './entry-path.ts';
+import { cleanEntryPath, type EntryMeaning, entryMeaning } from './entry-path.ts';
 import { LAYER_LIMITS, type LayerLimits } from './limits.ts';
 import { copyUp } from './copy-up.ts';
 import {
@@ -19,6 +19,7 @@ export class LayerApplier implements Disposable {
   readonly #tree: TargetTree;
   readonly #form: LayerForm;
   readonly #hasLowers: boolean;
+  readonly #keepsWhiteouts: boolean;
   readonly #limits: Required<Pick<LayerLimits, 'entriesMax' | 'xattrBytesMax'>>;
   /** Paths this layer has made, and the folders above them: whiteouts of the same layer spare them. */
   readonly #made = new Set<string>();
@@ -27,10 +28,11 @@ export class LayerApplier implements Disposable {
   #entryCount = 0;
   #bytes = 0;
 
-  constructor(tree: TargetTree, options: { readonly form: LayerForm; readonly hasLowers: boolean; readonly limits: LayerLimits }) {
+  constructor(tree: TargetTree, options: { readonly form: LayerForm; readonly hasLowers: boolean; readonly keepsWhiteouts: boolean; readonly limits: LayerLimits }) {
     this.#tree = tree;
     this.#form = options.form;
     this.#hasLowers = options.hasLowers;
+    this.#keepsWhiteouts = options.keepsWhiteouts;
     this.#limits = { ...LAYER_LIMITS, ...options.limits };
   }
 
@@ -87,7 +89,7 @@ export class LayerApplier implements Disposable {
       return;
     }
     const parent = names.slice(0, -1);
-    const meaning = entryMeaning(name);
+    const meaning: EntryMeaning = this.#keepsWhiteouts ? { kind: 'node' } : entryMeaning(name);
     switch (meaning.kind) {
       case 'ignored': return;
       case 'opaque': this.#hideContent(parent); return;

@@ -19,6 +19,8 @@ export interface ApplyLayerOptions {
   readonly lowers?: readonly string[];
   /** In plain form: whether the target is empty (the base layer), so that whiteouts mean nothing. Default: looked at. */
   readonly isBase?: boolean;
+  /** `keep` makes files of whiteout entries as of any other: for archives that are no layers (`docker cp`). Default `apply`. */
+  readonly whiteouts?: 'apply' | 'keep';
   /** Marks opaque folders in overlay form. Default `trusted.overlay.opaque`; `user.overlay.opaque` for mounts with `userxattr`. */
   readonly opaqueAttribute?: 'trusted.overlay.opaque' | 'user.overlay.opaque';
   /** The uncompressed archive's digest that must come out. */
@@ -56,7 +58,7 @@ export async function applyLayerHere(options: ApplyLayerOptions): Promise<Applie
   signal?.throwIfAborted();
   using tree = openTree(options);
   const hasLowers = options.form === 'overlay' ? !tree.lowers.isEmpty : !(options.isBase ?? tree.list(tree.root).length === 0);
-  using applier = new LayerApplier(tree, { form: options.form, hasLowers, limits: options.limits ?? {} });
+  using applier = new LayerApplier(tree, { form: options.form, hasLowers, keepsWhiteouts: options.whiteouts === 'keep', limits: options.limits ?? {} });
   if (hasLowers && options.form === 'overlay') tree.inheritRoot();
   const decoder = new TarDecoder();
   const digester = new Digester(options.expectedDiffId === undefined ? 'sha256' : digestAlgorithm(options.expectedDiffId));
