@@ -4,6 +4,7 @@ import type { Named } from '../names/registry.ts';
 import { statusText, statusWord, type ExitRecord, type Health, type StatusWord } from '../state/state.ts';
 import type { StreamSession } from '../stdio/index.ts';
 import type { ContainerRecord } from './record.ts';
+import type { RootfsMount } from '../tasks/task-port.ts';
 import { SerialLock } from './serial-lock.ts';
 
 /** One run of a container, from its start until its exit was dealt with. */
@@ -56,6 +57,8 @@ export class Container implements Named {
   run: Run | undefined;
   isRemoving = false;
   health: Health | undefined;
+  /** What its root file system is mounted from, once it was asked for. */
+  rootfs: readonly RootfsMount[] | undefined;
   /** Cancels a restart that is waiting for its time. */
   pendingRestart: AbortController | undefined;
   /** The delay before the next automatic restart. */

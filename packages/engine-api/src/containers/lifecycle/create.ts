@@ -11,6 +11,7 @@ import { collectMounts, parseVolumesFrom } from '../mounts/collect.ts';
 import { checkContainerName, newContainerId, randomContainerName } from '../names/name-rules.ts';
 import { parseSecurityOptions } from '../spec/security-options.ts';
 import { formatNanos } from '../state/timestamps.ts';
+import type { RootfsMount } from '../tasks/task-port.ts';
 import { Container } from './container.ts';
 import { publish, type Engine } from './engine.ts';
 import { RECORD_VERSION, type ContainerRecord } from './record.ts';
@@ -51,7 +52,8 @@ export async function createContainer(engine: Engine, request: CreateRequest): P
   const container = new Container(record, { containers: engine.context.paths.containers, runtime: engine.context.paths.runtime });
   undo.defer(() => engine.store.remove(id));
   undo.defer(() => engine.tasks.removeSnapshot(id));
-  await Promise.all([engine.store.makeFolder(id), prepareSnapshot(engine, record, image)]);
+  const [rootfs] = await Promise.all([prepareSnapshot(engine, record, image), engine.store.makeFolder(id)]);
+  container.rootfs = rootfs;
   undo.defer(() => removeAnonymousVolumes(engine, record));
   await createVolumes(engine, record);
   await populateVolumes(engine, record);
@@ -150,16 +152,14 @@ function emptyEndpoint(): CreateBody['endpoints'][string] {
 }
 
 /** A collected layer between image and container is made anew once. */
-async function prepareSnapshot(engine: Engine, record: ContainerRecord, image: ResolvedImage): Promise<void> {
-  const prepare = async (): Promise<void> => {
-    await engine.tasks.prepareSnapshot(record.id, await engine.rootfs.initLayer(image.chainId, image.id));
-  };
+async function prepareSnapshot(engine: Engine, record: ContainerRecord, image: ResolvedImage): Promise<RootfsMount[]> {
+  const prepare = async (): Promise<RootfsMount[]> => engine.tasks.prepareSnapshot(record.id, await engine.rootfs.initLayer(image.chainId, image.id));
   try {
-    await prepare();
+    return await prepare();
   } catch (err) {
     if (errorKind(err) !== 'not_found') throw err;
     engine.rootfs.forgetInitLayer(image.chainId);
-    await prepare();
+    return prepare();
   }
 }
 

@@ -14,6 +14,8 @@ export interface PreparedNetwork {
   readonly namespace: string;
   /** Whose hosts, hostname and resolv.conf are used. */
   readonly files: Container;
+  /** Settles when those files are there. */
+  readonly written: Promise<void>;
 }
 
 /** Makes the container's network and writes its files; with `container:` borrows another's. @throws EngineApiError when a network is missing or a port taken */
@@ -24,13 +26,14 @@ export async function prepareNetwork(engine: Engine, container: Container): Prom
     if (errorKind(err) === 'not_found') throw notFound(`failed to set up container networking: ${err instanceof Error ? err.message : String(err)}`, 'NETWORK_NOT_FOUND');
     throw err;
   });
-  await writeNetworkFiles(container, state);
-  return { namespace: state.namespacePath ?? 'host', files: container };
+  const written = writeNetworkFiles(container, state);
+  written.catch(() => undefined); // the caller looks at it later
+  return { namespace: state.namespacePath ?? 'host', files: container, written };
 }
 
 function borrowNetwork(engine: Engine, container: Container, reference: string): PreparedNetwork {
   const donor = runningDonor(engine, container, reference, 'network');
-  return { namespace: `/proc/${donor.pid}/ns/net`, files: donor.container };
+  return { namespace: `/proc/${donor.pid}/ns/net`, files: donor.container, written: Promise.resolve() };
 }
 
 /** Another container whose namespace is joined. @throws EngineApiError `conflict` when it does not run */

@@ -47,7 +47,8 @@ export async function removeContainer(engine: Engine, container: Container, opti
   const { id, record } = container;
   container.isRemoving = true;
   await Promise.all([
-    engine.tasks.deleteRecord(id).then(() => engine.tasks.removeSnapshot(id)),
+    engine.tasks.deleteRecord(id),
+    engine.tasks.removeSnapshot(id),
     options.removesVolumes ? removeAnonymousVolumes(engine, record) : Promise.resolve(releaseVolumes(engine, record)),
     rm(container.paths.runtime, { recursive: true, force: true }),
   ]);

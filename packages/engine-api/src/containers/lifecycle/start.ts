@@ -83,13 +83,13 @@ async function runSteps(engine: Engine, container: Container): Promise<void> {
   const [mounts, user, rootfs, , network] = await settled([
     mountVolumes(engine, record),
     userOf(engine, container),
-    engine.tasks.snapshotMounts(id),
+    rootfsOf(engine, container),
     makeRuntimeFolder(engine, container),
     prepareNetwork(engine, container),
   ] as const);
   const spec = await specOf(engine, container, { mounts, user, network });
 
-  await engine.tasks.putRecord(taskRecord(engine, container, spec), id);
+  await settled([engine.tasks.putRecord(taskRecord(engine, container, spec), id), network.written] as const);
   const { pid, logger } = await createTask(engine, container, rootfs);
   undo.defer(() => abandonTask(engine, id));
   using _released = { [Symbol.dispose]: () => logger?.release() };
@@ -104,18 +104,35 @@ async function runSteps(engine: Engine, container: Container): Promise<void> {
   container.run = run;
   record.phase = { kind: 'running', pid, startedAt: formatNanos(nowNanos()), isPaused: false, isOomKilled: false };
   undo.move();
-  // The task says itself that it runs, so the record need not be on disk before the answer.
-  engine.store.save(record, { isDurable: false }).catch((err: unknown) => { engine.context.logger.error({ containerId: id, err }, 'cannot store a container record'); });
+  storeSoon(engine, container, run);
   announceVolumes(engine, record);
   publish(engine, container, 'start');
   watchExit(engine, container, run);
   startHealth(engine, container, run);
 }
 
+/** The task says itself that it runs, so the record need not be on disk at once; for one that ends soon it need not be at all. */
+const STORE_DELAY_MS = 250;
+
+function storeSoon(engine: Engine, container: Container, run: Run): void {
+  const timer = setTimeout(() => {
+    if (container.run !== run) return;
+    engine.store.save(container.record, { isDurable: false }).catch((err: unknown) => {
+      engine.context.logger.error({ containerId: container.id, err }, 'cannot store a container record');
+    });
+  }, STORE_DELAY_MS);
+  timer.unref();
+}
+
 /** All results, or the first failure once every step has ended: what one step took is released by the caller. */
 async function settled<T extends readonly Promise<unknown>[]>(steps: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(steps);
   return Promise.all(steps) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>;
+}
+
+async function rootfsOf(engine: Engine, container: Container): Promise<readonly RootfsMount[]> {
+  container.rootfs ??= await engine.tasks.snapshotMounts(container.id);
+  return container.rootfs;
 }
 
 async function makeRuntimeFolder(engine: Engine, container: Container): Promise<void> {
