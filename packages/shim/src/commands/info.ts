@@ -1,5 +1,6 @@
 /** The informative flags `-v` and `-info`. */
 import { createRequire } from 'node:module';
+import { RuntimeInfo } from '@dray/containerd-api/types';
 
 const RUNTIME_NAME = 'io.containerd.dray.v2';
 
@@ -14,7 +15,6 @@ export function printVersion(): void {
 }
 
 /** Prints a RuntimeInfo message. */
-export async function printInfo(): Promise<void> {
-  const { RuntimeInfo } = await import('@dray/containerd-api/types');
+export function printInfo(): void {
   process.stdout.write(RuntimeInfo.encode(RuntimeInfo.fromPartial({ name: RUNTIME_NAME, version: { version: packageVersion(), revision: '' } })).finish());
 }

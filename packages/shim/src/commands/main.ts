@@ -19,7 +19,8 @@ async function dispatch(argv: readonly string[], entry: string): Promise<number 
   const flags = parseShimFlags(argv);
   if (flags.wantsVersion || flags.wantsInfo) {
     const { printInfo, printVersion } = await import('./info.ts');
-    await (flags.wantsVersion ? printVersion() : printInfo());
+    if (flags.wantsVersion) printVersion();
+    else printInfo();
     return 0;
   }
   // The original's words.

@@ -145,8 +145,7 @@ function consoleArguments({ consoleSocket }: MonitorSetup): string[] {
 
 /** What runtimes and loggers inherit. systemd's socket is containerd's own, not the container's. */
 export function runtimeEnvironment(): Record<string, string> {
-  const { NOTIFY_SOCKET: _, ...environment } = process.env;
-  return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[0] !== 'NOTIFY_SOCKET'));
 }
 
 /** Resolves when the monitor's command has succeeded; rejects when it has not, or the monitor is gone. */

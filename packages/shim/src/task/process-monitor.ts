@@ -109,7 +109,7 @@ export class ProcessMonitor {
   /** Finds the monitor of a process that another shim started. A monitor that is gone is fine. */
   static async readopt(files: MonitorFiles, pid: number): Promise<ProcessMonitor> {
     const client = await connectIfThere(files.control);
-    if (client !== undefined && client.status.pid === 0) await client.watch(pid);
+    if (client?.status.pid === 0) await client.watch(pid);
     return new ProcessMonitor(files, pid, client);
   }
 

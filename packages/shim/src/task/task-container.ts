@@ -235,8 +235,8 @@ export class TaskContainer {
   }
 
   async #startInit(): Promise<number> {
+    // Not saved: whether a created container was started, its runtime knows.
     this.init.phase = 'starting';
-    this.#save();
     try {
       await this.#runtime.start().catch(wrap('OCI runtime start failed'));
     } catch (error) {
@@ -272,7 +272,6 @@ export class TaskContainer {
     target.setExit(exit);
     await target.starting;
     if (target === this.init) await this.#endExecs();
-    this.#save();
     this.#announceExit(target, exit);
   }
 
@@ -306,11 +305,11 @@ export class TaskContainer {
     const wasCreated = this.init.phase === 'created';
     if (wasCreated) await this.#runtime.delete({ force: true }).catch(wrap('OCI runtime delete failed'));
     const exit = await this.init.exited;
-    await Promise.all([
-      wasCreated ? undefined : this.#runtime.delete({ force: false }).catch(wrap('OCI runtime delete failed')),
-      this.init.announced,
-    ]);
-    await Promise.all([this.init, ...this.#execs.values()].map((each) => this.#release(each)));
+    await this.init.announced;
+    const released = Promise.all([this.init, ...this.#execs.values()].map((each) => this.#release(each)));
+    released.catch(() => { /* seen below, unless the runtime has failed first */ });
+    if (!wasCreated) await this.#runtime.delete({ force: false }).catch(wrap('OCI runtime delete failed'));
+    await released;
     if (this.#hasRootfsMount) unmountRootfs(path.join(this.bundle, 'rootfs'));
     this.#hasRootfsMount = false;
     removeTaskRecord(this.bundle);
@@ -351,9 +350,11 @@ export class TaskContainer {
 
   async #readoptInit(): Promise<void> {
     const { init } = this;
-    const isUnsure = init.phase === 'starting';
-    if (isUnsure) init.phase = (await this.#runtime.isStarted().catch(() => true)) ? 'running' : 'created';
-    if (isUnsure && init.phase === 'running') this.#host.publisher.publish(startEvent(this.id, init.pid));
+    // The other shim may have been killed between starting it and saying so.
+    if (init.phase !== 'running' && init.phase !== 'stopped' && (await this.#runtime.isStarted().catch(() => false))) {
+      init.phase = 'running';
+      this.#host.publisher.publish(startEvent(this.id, init.pid));
+    }
     init.monitor = await ProcessMonitor.readopt(init.files(this.bundle), init.pid);
     this.#resumeExit(init);
     if (init.exit === undefined) this.#watchOom(init.pid, init.monitor);
