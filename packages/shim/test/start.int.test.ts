@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { unpackJson } from '@dray/containerd-api';
+import { RuntimeInfo } from '@dray/containerd-api/types';
 import { describe, expect, test } from 'vitest';
 import { Harness, shimBinary, skipReason } from './harness.ts';
 
@@ -74,6 +76,9 @@ describe.skipIf(skipReason !== '')(`containerd-shim-dray-v2 start${skipReason}`,
     expect(run('-namespace', 'x', 'start')).toEqual([1, '', 'containerd-shim-dray-v2: shim id cannot be empty\n']);
     expect(run('-nonsense')).toEqual([1, '', 'containerd-shim-dray-v2: flag provided but not defined: -nonsense\n']);
     expect(run('-namespace', 'x', '-id', 'y', 'start')[2]).toMatch(/^containerd-shim-dray-v2: .*config\.json/);
+    const info = RuntimeInfo.decode(spawnSync(shimBinary, ['-info'], { input: '' }).stdout);
+    expect(info.name).toBe('io.containerd.dray.v2');
+    expect(unpackJson(info.features ?? { typeUrl: '', value: new Uint8Array() })).toHaveProperty('ociVersionMin');
     expect(run('-v')[1]).toMatch(/^containerd-shim-dray-v2:\n  Version: {2}\d/);
   });
 });

@@ -1,6 +1,8 @@
 /** The informative flags `-v` and `-info`. */
 import { createRequire } from 'node:module';
+import { JSON_TYPE_URLS, packJson } from '@dray/containerd-api';
 import { RuntimeInfo } from '@dray/containerd-api/types';
+import { createRuntime } from '@dray/runc';
 
 const RUNTIME_NAME = 'io.containerd.dray.v2';
 
@@ -14,7 +16,7 @@ export function printVersion(): void {
   process.stdout.write(`containerd-shim-dray-v2:\n  Version:  ${packageVersion()}\n  Revision: \n  Node version: ${process.version}\n\n`);
 }
 
-/** Prints a RuntimeInfo message. */
+/** Prints a RuntimeInfo message, with what the built-in runtime can do. */
 export function printInfo(): void {
-  process.stdout.write(RuntimeInfo.encode(RuntimeInfo.fromPartial({ name: RUNTIME_NAME, version: { version: packageVersion(), revision: '' } })).finish());
+  process.stdout.write(RuntimeInfo.encode(RuntimeInfo.fromPartial({ name: RUNTIME_NAME, version: { version: packageVersion(), revision: '' }, features: packJson(JSON_TYPE_URLS.features, createRuntime().features()) })).finish());
 }
