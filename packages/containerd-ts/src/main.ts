@@ -44,7 +44,7 @@ function configOf(options: GlobalOptions): Config {
 /** Serves until SIGTERM or SIGINT. */
 async function serve(config: Config): Promise<number> {
   if (process.getuid?.() !== 0) throw new ContainerdError('must run as root', { kind: 'permission_denied', code: 'NOT_ROOT' });
-  const [{ createLogger }, { createKernel }, { startDaemon }, { trimWhenIdle }] = await Promise.all([import('./log.ts'), import('./libcontainer-kernel.ts'), import('./daemon.ts'), import('./idle-memory.ts')]);
+  const [{ createLogger }, { createKernel }, { startDaemon }, { trimWhenIdle }] = await loadDaemon();
   const logger = createLogger(config.logLevel);
   if (config.ignoredKeys.length > 0) logger.debug({ keys: config.ignoredKeys, file: CONFIG_PATH_DEFAULT }, 'configuration keys mean nothing here, ignoring');
   const ended = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
@@ -56,3 +56,6 @@ async function serve(config: Config): Promise<number> {
   await daemon[Symbol.asyncDispose]();
   return 0;
 }
+
+/** What only the daemon needs, not the small commands. Apart, because TypeScript 6 leaves the `.ts` in an import that stands beside `using`. */
+const loadDaemon = () => Promise.all([import('./log.ts'), import('./libcontainer-kernel.ts'), import('./daemon.ts'), import('./idle-memory.ts')]);

@@ -39,7 +39,7 @@ async function serve(settings: Settings): Promise<void> {
   log.info({}, 'Starting up');
   const ended = new AbortController();
   const stop = countSignals(log, ended);
-  const { runDaemon } = await import('./run-daemon.ts'); // a mere --version need not load the daemon
+  const { runDaemon } = await loadDaemon();
   await using running = await runDaemon(settings, log);
   if (!ended.signal.aborted) await new Promise<void>((resolve) => ended.signal.addEventListener('abort', () => resolve(), { once: true }));
   await running.close();
@@ -64,3 +64,6 @@ function countSignals(log: DaemonLog, ended: AbortController): () => void {
   process.on('SIGPIPE', () => undefined);
   return () => process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('SIGHUP', onHangup);
 }
+
+/** A mere `--version` need not load the daemon. Apart, because TypeScript 6 leaves the `.ts` in an import that stands beside `await using`. */
+const loadDaemon = (): Promise<typeof import('./run-daemon.ts')> => import('./run-daemon.ts');

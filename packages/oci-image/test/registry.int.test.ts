@@ -12,9 +12,9 @@ import { writeLayout } from './support/layout.ts';
 import { execute, missing, scratchFolder, startRegistry, suiteName } from './support/tools.ts';
 import { describeTree } from './support/tree.ts';
 
-const PEER_SOCKET = process.env['DRAY_PEER_DOCKER'] ?? '/tmp/peer/docker.sock';
+const PEER_SOCKET = process.env['DRAY_PEER_DOCKER'] ?? '';
 const reason = missing('docker-registry', 'skopeo', 'umoci');
-const peerReason = reason !== '' ? reason : existsSync(PEER_SOCKET) ? missing('docker') : 'needs a dockerd to compare with';
+const peerReason = reason !== '' ? reason : process.env['DRAY_PEER_DOCKER'] !== undefined ? missing('docker') : 'needs DRAY_PEER_DOCKER=<socket of a dockerd to compare with>';
 
 let registry: Awaited<ReturnType<typeof startRegistry>>;
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;

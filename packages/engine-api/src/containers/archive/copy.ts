@@ -53,7 +53,7 @@ export async function copyIn(engine: Engine, container: Container, request: Copy
     const owner = request.takesUser ? await ownerOf(container, root) : undefined;
     const entries = moveEntries(decompress(request.archive), folder.slice(1), request.keepsKinds ? keepKinds(root) : () => Promise.resolve());
     try {
-      await applyLayer({ source: owner ? owned(entries, owner) : entries, target: root, form: 'plain', isBase: true, signal: request.signal });
+      await applyLayer({ source: owner ? owned(entries, owner) : entries, target: root, form: 'plain', isBase: true, whiteouts: 'keep', signal: request.signal });
     } catch (err) {
       throw unpackError(err);
     }
