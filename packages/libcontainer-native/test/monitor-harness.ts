@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { MonitorClient, monitorArguments, parseMonitorExit, type MonitorExit, type MonitorOptions, type MonitorStatus } from '../src/monitor/index.ts';
 
-export const buildDirectory: string = path.join(import.meta.dirname, '../build');
+/** `DRAY_NATIVE_BUILD` runs the suites against another build, for example one with sanitizers. */
+export const buildDirectory: string = process.env['DRAY_NATIVE_BUILD'] ?? path.join(import.meta.dirname, '../build');
 export const isBuilt: boolean = existsSync(path.join(buildDirectory, 'bin/dray-monitor'));
 
 /** Where a build's monitor and logger are. */
