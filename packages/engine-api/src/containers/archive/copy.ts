@@ -10,7 +10,7 @@ import { resolveUser } from '../users/passwd.ts';
 import { readAccounts } from '../users/read-accounts.ts';
 import { withContainerRoot, withRootOnly } from './archive-root.ts';
 import { statContainerPath, type PathStat } from './path-stat.ts';
-import { moveEntries, nameFromRoot, type EntryCheck } from './rebase-tar.ts';
+import { giveTo, moveEntries, nameFromRoot, type EntryCheck } from './rebase-tar.ts';
 
 /** What a path is. `name` is the container as the client wrote it. @throws EngineApiError `not_found` */
 export function statPath(engine: Engine, container: Container, path: string, name: string): Promise<PathStat> {
@@ -53,7 +53,7 @@ export async function copyIn(engine: Engine, container: Container, request: Copy
     const owner = request.takesUser ? await ownerOf(container, root) : undefined;
     const entries = moveEntries(decompress(request.archive), folder.slice(1), request.keepsKinds ? keepKinds(root) : () => Promise.resolve());
     try {
-      await applyLayer({ source: owner ? owned(entries, owner) : entries, target: root, form: 'plain', isBase: true, whiteouts: 'keep', signal: request.signal });
+      await applyLayer({ source: owner ? giveTo(entries, owner) : entries, target: root, form: 'plain', isBase: true, whiteouts: 'keep', signal: request.signal });
     } catch (err) {
       throw unpackError(err);
     }
@@ -89,17 +89,6 @@ function keepKinds(root: string): EntryCheck {
 async function ownerOf(container: Container, root: string): Promise<{ uid: number; gid: number } | undefined> {
   const { User } = container.record.config;
   return User === '' ? undefined : resolveUser(User, [], await readAccounts(root));
-}
-
-async function* owned(archive: AsyncIterable<Uint8Array>, owner: { uid: number; gid: number }): AsyncGenerator<Uint8Array, void, void> {
-  const { encodeTarEnd, encodeTarHeader, readTar, tarPadding } = await import('@dray/oci-image');
-  for await (const { header, body } of readTar(archive)) {
-    const { isSparse: _isSparse, atimeNs: _atimeNs, ...rest } = header;
-    yield encodeTarHeader({ ...rest, uid: owner.uid, gid: owner.gid, userName: '', groupName: '' });
-    yield* body;
-    if (header.size % 512 !== 0) yield tarPadding(header.size);
-  }
-  yield encodeTarEnd();
 }
 
 function unpackError(err: unknown): unknown {

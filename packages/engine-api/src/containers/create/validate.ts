@@ -56,7 +56,7 @@ function validateHostConfig(host: HostConfig, facts: HostFacts): void {
   validateModes(host);
   for (const entry of host.ExtraHosts ?? []) rule(/^[^:=]+[:=].+$/.test(entry), `bad format for add-host: "${entry}"`);
   for (const dns of host.Dns ?? []) rule(isIP(dns) !== 0, `bad nameserver address: ${dns}`);
-  for (const entry of host.DeviceCgroupRules ?? []) rule(DEVICE_RULE.test(entry), `invalid device cgroup rule format: '${entry}'`);
+  for (const entry of host.DeviceCgroupRules ?? []) rule(matchDeviceRule(entry) !== null, `invalid device cgroup rule format: '${entry}'`);
   rule(host.Runtime === '' || facts.runtimes.includes(host.Runtime), `unknown or invalid runtime name: ${host.Runtime}`);
   rule(host.LogConfig.Type === '' || facts.logDrivers.includes(host.LogConfig.Type), `logger: no log driver named '${host.LogConfig.Type}' is registered`);
   validateLogOptions(host);
@@ -67,8 +67,12 @@ function validateHostConfig(host: HostConfig, facts: HostFacts): void {
   validateResources(host, facts);
 }
 
-/** `a *:* rwm`, `c 1:3 mr`. */
-export const DEVICE_RULE: RegExp = /^([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})$/;
+const DEVICE_RULE = /^([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})$/;
+
+/** The parts of `a *:* rwm` or `c 1:3 mr`: type, major, minor and access; null for anything else. */
+export function matchDeviceRule(rule: string): RegExpExecArray | null {
+  return DEVICE_RULE.exec(rule);
+}
 
 const JSON_FILE_OPTIONS = new Set(['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag', 'mode', 'max-buffer-size']);
 

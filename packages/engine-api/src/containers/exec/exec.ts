@@ -34,8 +34,8 @@ export class Exec {
   readonly request: ExecRequest;
   readonly user: SpecUser;
   state: ExecState = { kind: 'created' };
-  readonly #exited = Promise.withResolvers<void>();
-  readonly #started = Promise.withResolvers<void>();
+  readonly #exited = Promise.withResolvers<undefined>();
+  readonly #started = Promise.withResolvers<undefined>();
 
   constructor(parts: { container: Container; run: Run; request: ExecRequest; user: SpecUser }) {
     this.id = randomBytes(32).toString('hex');
@@ -46,25 +46,25 @@ export class Exec {
   }
 
   /** Resolves when the process runs, or has ended, or could not be started. */
-  get started(): Promise<void> {
+  get started(): Promise<unknown> {
     return this.#started.promise;
   }
 
   /** Resolves when its exit code is known. */
-  get exited(): Promise<void> {
+  get exited(): Promise<unknown> {
     return this.#exited.promise;
   }
 
   markRunning(pid: number): void {
     this.state = { kind: 'running', pid };
-    this.#started.resolve();
+    this.#started.resolve(undefined);
   }
 
   markExited(code: number): void {
     const pid = this.state.kind === 'running' ? this.state.pid : 0;
     this.state = { kind: 'exited', pid, code };
-    this.#started.resolve();
-    this.#exited.resolve();
+    this.#started.resolve(undefined);
+    this.#exited.resolve(undefined);
   }
 }
 
@@ -184,7 +184,7 @@ async function runExec(engine: Engine, exec: Exec, place: ExecPlace, session: St
   const { tasks } = engine;
   const io = await makeFifos(engine, exec, place, connection);
   const output = connection && await FifoOutput.open({ stdout: io.stdout || undefined, stderr: io.stderr || undefined }, connection.output.isFramed);
-  const started = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<undefined>();
   started.promise.catch(() => undefined); // nobody may be waiting
   try {
     await tasks.exec(container.id, exec.id, JSON.stringify(execProcess(engine, exec)), io);
@@ -194,7 +194,7 @@ async function runExec(engine: Engine, exec: Exec, place: ExecPlace, session: St
       stdinFifo: io.stdin || undefined, started: started.promise, closeStdin: () => tasks.closeStdin(container.id, exec.id),
     });
     exec.markRunning(await tasks.start(container.id, exec.id));
-    started.resolve();
+    started.resolve(undefined);
     output?.started();
   } catch (err) {
     started.reject(new Error('not started'));

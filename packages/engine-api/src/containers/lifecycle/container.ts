@@ -15,7 +15,7 @@ export class Run {
   /** Monotonic milliseconds. */
   readonly startedMs: number;
   isOomKilled = false;
-  readonly #handled = Promise.withResolvers<void>();
+  readonly #handled = Promise.withResolvers<undefined>();
 
   constructor(pid: number, startedMs: number) {
     this.pid = pid;
@@ -28,7 +28,7 @@ export class Run {
   }
 
   markHandled(): void {
-    this.#handled.resolve();
+    this.#handled.resolve(undefined);
   }
 }
 
@@ -68,7 +68,7 @@ export class Container implements Named {
   /** Ids of execs, running or ended not long ago. */
   readonly execIds: Set<string> = new Set<string>();
   readonly #exitListeners = new Set<(exit: ExitRecord) => void>();
-  readonly #removed = Promise.withResolvers<void>();
+  readonly #removed = Promise.withResolvers<undefined>();
 
   constructor(record: ContainerRecord, roots: { containers: string; runtime: string }) {
     this.record = record;
@@ -120,7 +120,7 @@ export class Container implements Named {
   }
 
   announceRemoved(): void {
-    this.#removed.resolve();
+    this.#removed.resolve(undefined);
   }
 
   /** Tells attached clients that the process is gone, or will never come. */

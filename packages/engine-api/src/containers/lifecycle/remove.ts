@@ -42,14 +42,19 @@ function stillRunning(container: Container): Error {
   return conflict(`cannot remove container "${container.name}": container is ${state}: ${remedy}`, 'RUNNING');
 }
 
+async function letGoOfVolumes(engine: Engine, container: Container, removesThem: boolean): Promise<void> {
+  if (removesThem) await removeAnonymousVolumes(engine, container.record);
+  else releaseVolumes(engine, container.record);
+}
+
 /** Removes a container that does not run and whose lock is held. What is gone already is no error, so that an interrupted removal can be done again. */
 export async function removeContainer(engine: Engine, container: Container, options: { readonly removesVolumes: boolean }): Promise<void> {
-  const { id, record } = container;
+  const { id } = container;
   container.isRemoving = true;
   await Promise.all([
     engine.tasks.deleteRecord(id),
     engine.tasks.removeSnapshot(id),
-    options.removesVolumes ? removeAnonymousVolumes(engine, record) : Promise.resolve(releaseVolumes(engine, record)),
+    letGoOfVolumes(engine, container, options.removesVolumes),
     rm(container.paths.runtime, { recursive: true, force: true }),
   ]);
   await engine.store.remove(id);

@@ -93,14 +93,14 @@ async function runSteps(engine: Engine, container: Container): Promise<void> {
   const { pid, logger } = await createTask(engine, container, rootfs);
   undo.defer(() => abandonTask(engine, id));
   using _released = { [Symbol.dispose]: () => logger?.release() };
-  const started = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<undefined>();
   started.promise.catch(() => undefined); // nobody may be waiting
   undo.defer(() => { started.reject(new Error('not started')); });
   await Promise.all([...container.sessions].map((session) => session.connect(processStreams(engine, container, started.promise))));
   const run = new Run(pid, performance.now());
   await engine.tasks.start(id).catch((err: unknown) => { throw new StartError(err, ''); });
 
-  started.resolve();
+  started.resolve(undefined);
   container.run = run;
   record.phase = { kind: 'running', pid, startedAt: formatNanos(nowNanos()), isPaused: false, isOomKilled: false };
   undo.move();
@@ -127,7 +127,7 @@ function storeSoon(engine: Engine, container: Container, run: Run): void {
 /** All results, or the first failure once every step has ended: what one step took is released by the caller. */
 async function settled<T extends readonly Promise<unknown>[]>(steps: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(steps);
-  return Promise.all(steps) as Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>;
+  return Promise.all(steps);
 }
 
 async function rootfsOf(engine: Engine, container: Container): Promise<readonly RootfsMount[]> {
@@ -282,7 +282,7 @@ function needsOwnLogger(engine: Engine, container: Container): boolean {
 }
 
 /** Where a running container's streams are. */
-export function processStreams(engine: Engine, container: Container, started: Promise<void> = Promise.resolve()): ProcessStreams {
+export function processStreams(engine: Engine, container: Container, started: Promise<unknown> = Promise.resolve()): ProcessStreams {
   return {
     openOutput: (selection) => openLoggerOutput(container.paths.attachSocket, selection),
     stdinFifo: container.record.config.OpenStdin ? container.paths.stdinFifo : undefined,

@@ -58,12 +58,13 @@ async function join(engine: Engine, container: Container, session: StreamSession
   container.sessions.add(session);
   void session.ended.then(() => container.sessions.delete(session));
   void container.removed.then(() => { session.processGone(); });
-  if (!container.run) return;
+  const { run } = container;
+  if (!run) return;
   try {
     await session.connect(processStreams(engine, container));
   } catch (err) {
-    // The process ended between the look and the connection.
-    if (container.run) throw err;
+    // The process may have ended between the look and the connection.
+    if (container.run === run) throw err;
     session.processGone();
   }
 }

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid } from '../../errors.ts';
 import type { DeviceMapping } from '../create/types.ts';
-import { DEVICE_RULE } from '../create/validate.ts';
+import { matchDeviceRule } from '../create/validate.ts';
 import type { SpecDevice, SpecDeviceRule } from './types.ts';
 
 const S_IFMT = 0o170_000;
@@ -25,7 +25,7 @@ export const ALL_DEVICES_RULE: SpecDeviceRule = { allow: true, access: 'rwm' };
 
 /** Parses `c 1:3 mr`, as `--device-cgroup-rule` takes it. @throws EngineApiError `invalid_argument` */
 export function parseDeviceRule(rule: string): SpecDeviceRule {
-  const match = DEVICE_RULE.exec(rule);
+  const match = matchDeviceRule(rule);
   if (!match) throw invalid(`invalid device cgroup rule format: '${rule}'`);
   const [, type = 'a', major = '*', minor = '*', access = ''] = match;
   return { allow: true, type, ...(major === '*' ? {} : { major: Number(major) }), ...(minor === '*' ? {} : { minor: Number(minor) }), access };

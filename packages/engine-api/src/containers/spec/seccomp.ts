@@ -94,7 +94,8 @@ function parseProfile(json: string): ProfileFile {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('Decoding seccomp profile failed: not an object');
   const profile = value as ProfileFile;
-  if (profile.syscalls !== undefined && profile.syscalls !== null && !Array.isArray(profile.syscalls)) throw invalid('Decoding seccomp profile failed: syscalls is not a list');
+  const rules: unknown = profile.syscalls;
+  if (rules !== undefined && rules !== null && !Array.isArray(rules)) throw invalid('Decoding seccomp profile failed: syscalls is not a list');
   return profile;
 }
 

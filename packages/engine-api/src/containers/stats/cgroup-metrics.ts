@@ -115,8 +115,8 @@ function memoryV2(memory: NonNullable<MetricsV2['memory']>, hostMemoryBytes: num
       pglazyfreed: count(memory.pglazyfreed), pgmajfault: count(memory.pgmajfault), pgrefill: count(memory.pgrefill), pgscan: count(memory.pgscan),
       pgsteal: count(memory.pgsteal), shmem: count(memory.shmem), slab: count(memory.slab), slab_reclaimable: count(memory.slabReclaimable),
       slab_unreclaimable: count(memory.slabUnreclaimable), sock: count(memory.sock), thp_collapse_alloc: count(memory.thpCollapseAlloc),
-      thp_fault_alloc: count(memory.thpFaultAlloc), unevictable: count(memory.unevictable), workingset_activate: count(memory.workingsetActivate),
-      workingset_nodereclaim: count(memory.workingsetNodereclaim), workingset_refault: count(memory.workingsetRefault),
+      thp_fault_alloc: count(memory.thpFaultAlloc), unevictable: count(memory.unevictable), 
+      workingset_nodereclaim: count(memory.workingsetNodereclaim), 
     },
   };
 }

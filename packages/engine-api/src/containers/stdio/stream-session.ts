@@ -12,7 +12,7 @@ export interface ProcessStreams {
   /** Undefined when the process has no input. */
   readonly stdinFifo: string | undefined;
   /** Settles when the process runs: only then is its end of the input known to be open, so that what was written cannot be lost with the FIFO's last user. */
-  readonly started: Promise<void>;
+  readonly started: Promise<unknown>;
   /** Tells the shim that no more input comes. */
   closeStdin(): Promise<void>;
 }
@@ -26,7 +26,7 @@ export interface SessionOptions {
   /** Only for terminals: what ends the session and leaves the process running. */
   readonly detachKeys: Buffer | undefined;
   /** The client's write side is closed only after this: what the client asks next (an exit code) must be known by then. */
-  readonly beforeEnd?: () => Promise<void>;
+  readonly beforeEnd?: () => Promise<unknown>;
 }
 
 /** A process that is gone may have left children with its output open; after so long without a byte of theirs the session ends. */

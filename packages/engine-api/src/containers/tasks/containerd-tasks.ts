@@ -194,7 +194,7 @@ export class ContainerdTasks implements TaskPort {
           if (event) yield event;
         }
       } catch (err) {
-        if (signal.aborted) return;
+        if (isAborted(signal)) return;
         if (!STREAM_ENDS.includes(errorKind(err) ?? 'internal')) throw err;
       }
       await delay(RETRY_DELAY_MS, undefined, { signal }).catch(() => undefined);
@@ -213,6 +213,11 @@ export class ContainerdTasks implements TaskPort {
       }
     }
   }
+}
+
+/** A look that the type checker does not remember. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /** How an event stream ends when containerd goes away, in any of the ways gRPC reports that. */
@@ -243,7 +248,7 @@ function exitOf(code: number, at: Timestamp | undefined): ProcessExit {
 const STATUSES = ['unknown', 'created', 'running', 'stopped', 'paused', 'pausing'] as const;
 
 function infoOf(process: Process): TaskInfo {
-  const status = STATUSES[process.status] ?? 'unknown';
+  const status = (STATUSES as readonly (TaskInfo['status'] | undefined)[])[process.status] ?? 'unknown';
   return { id: process.id, pid: process.pid, status, exit: status === 'stopped' ? exitOf(process.exitStatus, process.exitedAt) : undefined };
 }
 

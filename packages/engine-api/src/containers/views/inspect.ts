@@ -57,21 +57,16 @@ export async function containerSize(engine: Engine, container: Container): Promi
 const OPTIONAL_CONFIG: readonly (keyof ContainerConfig)[] = ['ExposedPorts', 'Healthcheck', 'ArgsEscaped', 'NetworkDisabled', 'MacAddress', 'StopSignal', 'StopTimeout', 'Shell'];
 
 function configView(config: ContainerConfig): Record<string, unknown> {
-  const view: Record<string, unknown> = { ...config, Labels: config.Labels ?? {} };
-  for (const key of OPTIONAL_CONFIG) {
-    const value = config[key];
-    if (value === null || value === '' || value === false) delete view[key];
-  }
-  return view;
+  const isSilent = (value: unknown): boolean => value === null || value === '' || value === false;
+  return withoutSilent({ ...config, Labels: config.Labels ?? {} }, OPTIONAL_CONFIG, isSilent);
+}
+
+function withoutSilent(view: object, optional: readonly string[], isSilent: (value: unknown) => boolean): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(view).filter(([key, value]) => !optional.includes(key) || !isSilent(value)));
 }
 
 const OPTIONAL_HOST_CONFIG: readonly (keyof HostConfig)[] = ['Annotations', 'StorageOpt', 'Tmpfs', 'Sysctls', 'Mounts', 'Init'];
 
 function hostConfigView(hostConfig: HostConfig): Record<string, unknown> {
-  const view: Record<string, unknown> = { ...hostConfig };
-  for (const key of OPTIONAL_HOST_CONFIG) {
-    const value = hostConfig[key];
-    if (value === null || (typeof value === 'object' && Object.keys(value).length === 0)) delete view[key];
-  }
-  return view;
+  return withoutSilent(hostConfig, OPTIONAL_HOST_CONFIG, (value) => value === null || (typeof value === 'object' && Object.keys(value).length === 0));
 }

@@ -67,7 +67,7 @@ async function matcher(engine: Engine, filters: Filters): Promise<(container: Co
       && (networkIds === undefined || networkIds.some((name) => name in record.endpoints || record.hostConfig.NetworkMode === name))
       && matchesVolumes(container, filters)
       && matchesPorts(engine, container, filters)
-      && (!filters.has('is-task') || filters.bool('is-task', false) === false);
+      && (!filters.has('is-task') || !filters.bool('is-task', false));
   };
 }
 
