@@ -6,24 +6,24 @@ if (major < 24 || (major === 24 && minor < 11) || major === 25) {
   const { rerunOnNewerNode } = await import('./other-node.mjs');
   process.exitCode = await rerunOnNewerNode(import.meta.filename);
 } else {
-  const { default: module } = await import('node:module');
-  const { join } = await import('node:path');
+  // Not imported: as an ES module a built-in one costs milliseconds.
+  const module = process.getBuiltinModule('node:module');
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  const { join } = process.getBuiltinModule('node:path');
   const dist = join(import.meta.dirname, '..', 'dist');
-  const bundle = join(dist, 'runc-ts.mjs');
-  const { existsSync } = await import('node:fs');
+  const bundle = join(dist, 'runc-ts.cjs');
   if (existsSync(bundle)) {
     // Beside the bundle, never in a folder that others may write: the cache is code.
     module.enableCompileCache(join(dist, 'compile-cache'));
-    await start(bundle);
+    await start(module.createRequire(import.meta.url)(bundle));
   } else if (process.execArgv.includes('--conditions=@dray/source')) {
-    await start(join(import.meta.dirname, '..', 'src', 'cli', 'main.ts'));
+    await start(await import(join(import.meta.dirname, '..', 'src', 'cli', 'main.ts')));
   } else {
     const { rerun } = await import('./other-node.mjs');
     process.exitCode = await rerun(process.execPath, ['--conditions=@dray/source', '--disable-warning=ExperimentalWarning'], import.meta.filename);
   }
 }
 
-async function start(file) {
-  const { main } = await import(file);
+async function start({ main }) {
   process.exit(await main(process.argv.slice(2)));
 }

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RuncError } from '../errors.ts';
@@ -57,13 +56,13 @@ export function list({ runtime, flags, log, write }: CommandContext): Promise<nu
 }
 
 /** `ps`: as a table, the host's `ps` by the container's pids. */
-export function ps({ runtime, args: [id = '', ...options], flags, write }: CommandContext): Promise<number> {
+export async function ps({ runtime, args: [id = '', ...options], flags, write }: CommandContext): Promise<number> {
   const pids = runtime.ps(id);
   const format = flags.text('format') ?? 'table';
   if (format === 'json') write(`${JSON.stringify(pids)}\n`);
-  else if (format === 'table') write(processTable(pids, options));
+  else if (format === 'table') write(await processTable(pids, options));
   else throw invalidFormat();
-  return Promise.resolve(0);
+  return 0;
 }
 
 /** `spec` */
@@ -92,7 +91,8 @@ export function restore(_context: CommandContext): Promise<number> {
   throw new RuncError({ kind: 'not_implemented', code: 'NOT_IMPLEMENTED', message: 'restore is not implemented: this runtime does not use CRIU' });
 }
 
-function processTable(pids: readonly number[], options: readonly string[]): string {
+async function processTable(pids: readonly number[], options: readonly string[]): Promise<string> {
+  const { execFileSync } = await import('node:child_process');
   const text = execFileSync('ps', options.length === 0 ? ['-ef'] : options, { encoding: 'utf8', maxBuffer: 1 << 26 });
   const [header = '', ...lines] = text.split('\n');
   const column = header.trim().split(/\s+/).indexOf('PID');

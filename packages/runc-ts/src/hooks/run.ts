@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { RuncError } from '../errors.ts';
 import type { HookSpec } from '../spec/types.ts';
 
@@ -28,7 +27,9 @@ export async function runHooks(hooks: readonly HookSpec[], state: HookState): Pr
 }
 
 /** Resolves to what went wrong. */
-function runHook(hook: HookSpec, state: HookState): Promise<string | undefined> {
+async function runHook(hook: HookSpec, state: HookState): Promise<string | undefined> {
+  // Loaded here, since most containers have no hooks and it takes 5 ms.
+  const { spawn } = await import('node:child_process');
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const timeoutSeconds = hook.timeout !== undefined && hook.timeout > 0 ? hook.timeout : undefined;
   const [argv0, ...rest] = hook.args ?? [];
@@ -54,7 +55,7 @@ function runHook(hook: HookSpec, state: HookState): Promise<string | undefined> 
   // A hook that does not read its state is no failure.
   child.stdin.on('error', () => undefined);
   child.stdin.end(JSON.stringify(state));
-  return promise;
+  return await promise;
 }
 
 function collect(stream: NodeJS.ReadableStream): () => string {
