@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, readlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Cgroup, cgroupLayout, DEFAULT_DEVICE_RULES, mkfifo, openCgroup, ownCapabilities, type Spawner } from '@dray/libcontainer';
+import { type Cgroup, cgroupLayout, DEFAULT_DEVICE_RULES, type InitPlan, mkfifo, openCgroup, ownCapabilities, type Spawner } from '@dray/libcontainer';
 import { invalidSpec, RuncError, wrapError } from './errors.ts';
 import { runHooks } from './hooks/run.ts';
 import { launch } from './launch.ts';
@@ -28,6 +28,7 @@ export interface CreateContext {
 
 const FIFO_MODE = 0o622;
 const CAP_MKNOD = 27n;
+const APPLY_FAILED = 'unable to start container process: unable to apply cgroup configuration';
 
 /**
  * Creates a container: everything up to the moment before its program starts. When it fails, nothing is left behind.
@@ -103,18 +104,28 @@ class Creation {
         context.log({ level: 'warning', message });
       },
     });
-    const pid = await launch(plan, {
-      stdio: options.stdio,
-      preserveFds: options.preserveFds ?? [],
-      spawner: options.spawner ?? context.spawner,
-      log: context.log,
-      onPid: (started) => this.#undo.push(() => killAndWait(started)),
-      onHooks: (started) => this.#runCreateHooks(started),
-    });
+    const pid = await this.#launch(plan);
     const record = this.#record(pid);
     context.store.save(record);
     if (options.pidFile !== undefined) writePidFile(options.pidFile, pid);
     return record;
+  }
+
+  async #launch(plan: InitPlan): Promise<number> {
+    const { cgroup, options, context } = this.#init;
+    try {
+      return await launch(plan, {
+        stdio: options.stdio,
+        preserveFds: options.preserveFds ?? [],
+        spawner: options.spawner ?? context.spawner,
+        log: context.log,
+        onPid: (started) => this.#undo.push(() => killAndWait(started)),
+        onHooks: (started) => this.#runCreateHooks(started),
+      });
+    } catch (error) {
+      if ((cgroup.stats().memory?.events?.['oom_kill'] ?? 0n) === 0n) throw error;
+      throw new RuncError({ kind: 'failed_precondition', code: 'OOM_KILLED', message: 'unable to start container process: container init was OOM-killed (memory limit too low?)', cause: error });
+    }
   }
 
   /** Limits are in force before the first process is in; what the kernel refuses is said before anything runs. */
@@ -125,12 +136,12 @@ class Creation {
     try {
       cgroup.create();
     } catch (error) {
-      throw wrapError('unable to start container process: unable to apply cgroup configuration', error);
+      throw wrapError(APPLY_FAILED, error);
     }
     try {
       cgroup.apply({ ...resources, devices: [...(resources.devices ?? []), ...DEFAULT_DEVICE_RULES] });
     } catch (error) {
-      throw wrapError('unable to start container process: error during container init: error setting cgroup config for procHooks process', error);
+      throw wrapError(isCpuset(error) ? APPLY_FAILED : 'unable to start container process: error during container init: error setting cgroup config for procHooks process', error);
     }
     return cgroup.joinFiles;
   }
@@ -200,6 +211,11 @@ function requireConsole(spec: Spec, consoleSocket: string | undefined): void {
 
 function consoleError(message: string): RuncError {
   return new RuncError({ kind: 'invalid_argument', code: 'CONSOLE', message });
+}
+
+/** runc sets cpusets when it joins the cgroups, and says so; all else later. */
+function isCpuset(error: unknown): boolean {
+  return error instanceof Error && 'path' in error && typeof error.path === 'string' && error.path.includes('/cpuset.');
 }
 
 let mayMakeDevices: boolean | undefined;

@@ -77,6 +77,8 @@ const REFUSALS: readonly (readonly [name: string, change: (spec: SpecDraft) => v
   ['unified resources on cgroup v1', (spec) => { spec.linux['resources'] = { unified: { 'memory.high': '1' } }; }],
   ['a swappiness above 100', (spec) => { spec.linux['resources'] = { memory: { swappiness: 101 } }; }],
   ['too few CPU shares', (spec) => { spec.linux['resources'] = { cpu: { shares: 1 } }; }],
+  ['CPUs that are not there', (spec) => { spec.linux['resources'] = { cpu: { cpus: '99' } }; }],
+  ['more memory than memory and swap together', (spec) => { spec.linux['resources'] = { memory: { limit: 10485760, swap: 5242880 } }; }],
   ['a controller that is missing', (spec) => { spec.linux['resources'] = { hugepageLimits: [{ pageSize: '2MB', limit: 1 }] }; }],
   ['SELinux where there is none', (spec) => { spec.process['selinuxLabel'] = 'x'; }],
 ];

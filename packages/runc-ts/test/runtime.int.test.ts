@@ -127,6 +127,16 @@ describe.skipIf(missing !== undefined)(`createRuntime()${missing === undefined ?
     expect(await waitPid(pid)).toEqual({ code: 5 });
   });
 
+  it('starts in the smallest memory that Docker gives, and says when it is too little for anything', async () => {
+    const spec = program('exit 6');
+    spec.linux['resources'] = { memory: { limit: 6 << 20 } };
+    const { pid } = await runtime.run(ID, { bundle: bundle.directory, spec });
+    expect(await waitPid(pid)).toEqual({ code: 6 });
+    await runtime.delete(ID);
+    spec.linux['resources'] = { memory: { limit: 1000 } };
+    await expect(runtime.create(ID, { bundle: bundle.directory, spec })).rejects.toMatchObject({ code: 'OOM_KILLED', message: 'unable to start container process: container init was OOM-killed (memory limit too low?)' });
+  });
+
   it('runs hooks in their order, with the state on standard input', async () => {
     const log = join(bundle.directory, 'hooks.log');
     const hook = (name: string): object => ({ path: '/bin/sh', args: ['sh', '-c', `read -r s; echo "${name} $s" >> ${log}`], env: ['PATH=/bin:/usr/bin'] });

@@ -1,4 +1,5 @@
 import { accessSync, closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
+import { errnoKind, errnoName, errnoText, LibcontainerError } from '../errors.ts';
 
 /** The few file operations that cgroups are made of. Paths are absolute; failures are Node's errors with a `code`. */
 export interface CgroupKernel {
@@ -47,9 +48,21 @@ function writeValues(path: string, values: readonly string[]): void {
   // Never created, never truncated: a control file exists or the controller is missing.
   const fd = openSync(path, constants.O_WRONLY);
   try {
-    for (const value of values) writeSync(fd, value);
+    for (const value of values) writeValue(fd, path, value);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** What the kernel refuses is told with the value, in runc's words. */
+function writeValue(fd: number, path: string, value: string): void {
+  try {
+    writeSync(fd, value);
+  } catch (error) {
+    const errno = error instanceof Error && 'errno' in error && typeof error.errno === 'number' ? -error.errno : 0;
+    if (errno === 0) throw error;
+    const message = `failed to write ${JSON.stringify(value)}: write ${path}: ${errnoText(errno)}`;
+    throw new LibcontainerError({ kind: errnoKind(errno), code: errnoName(errno), message, errno, syscall: 'write', path, cause: error });
   }
 }
 
