@@ -91,22 +91,15 @@ const decodeOuter = object({
 }, 'container.CreateRequest');
 const decodeUpdate = object<UpdateBody>({ ...resourceFields, RestartPolicy: restartPolicy }, 'container.UpdateConfig');
 
-function parseJson(body: string): unknown {
-  if (body.trim() === '') throw invalid('invalid JSON: got EOF while reading request body');
-  try {
-    return JSON.parse(body) as unknown;
-  } catch (err) {
-    throw invalid(`invalid JSON: ${err instanceof Error ? err.message : String(err)}`);
-  }
-}
+const EMPTY = 'invalid JSON: got EOF while reading request body';
 
 /**
  * Reads the body of `POST /containers/create`: the portable configuration at the top level, `HostConfig` and `NetworkingConfig` beside it.
  *
- * @throws EngineApiError `invalid_argument` with Docker's words for text that is not JSON and for members of the wrong type
+ * @throws EngineApiError `invalid_argument` with Docker's words for members of the wrong type; `undefined` stands for an empty body
  */
-export function parseCreateBody(body: string): CreateBody {
-  const value = parseJson(body);
+export function parseCreateBody(value: unknown): CreateBody {
+  if (value === undefined) throw invalid(EMPTY);
   if (value === null) throw invalid('config cannot be empty in order to create a container');
   if (typeof value !== 'object' || Array.isArray(value)) {
     throw invalid(`invalid JSON: json: cannot unmarshal ${Array.isArray(value) ? 'array' : typeof value} into Go value of type container.CreateRequest`);
@@ -127,6 +120,7 @@ export function parseContainerConfig(value: unknown): ContainerConfig {
 }
 
 /** Reads the body of `POST /containers/{id}/update`. @throws EngineApiError `invalid_argument` */
-export function parseUpdateBody(body: string): UpdateBody {
-  return decodeUpdate(parseJson(body), '');
+export function parseUpdateBody(value: unknown): UpdateBody {
+  if (value === undefined) throw invalid(EMPTY);
+  return decodeUpdate(value, '');
 }

@@ -55,7 +55,7 @@ export function containerRoutes(engine: Engine): Route[] {
     { method: 'POST', path: '/containers/{id}/wait', handle: (context) => wait(engine, context) },
     { method: 'POST', path: '/containers/{id}/update', handle: async (context) => {
       const container = containerOf(engine, context);
-      const body = parseUpdateBody(JSON.stringify((await context.readJson()) ?? {}));
+      const body = parseUpdateBody(await context.readJson());
       context.sendJson(200, { Warnings: await updateContainer(engine, container, body) });
     } },
     { method: 'GET', path: '/containers/{id}/top', handle: async (context) => {
@@ -90,8 +90,11 @@ async function list(engine: Engine, context: RouteContext): Promise<void> {
   context.sendJson(200, entries);
 }
 
+/** A configuration with many variables and an inline seccomp policy stays well below. */
+const BODY_BYTES_MAX = 16 * 1024 * 1024;
+
 async function create(engine: Engine, context: RouteContext): Promise<void> {
-  const body = parseCreateBody(JSON.stringify((await context.readJson({ maxBytes: 16 * 1024 * 1024 })) ?? null));
+  const body = parseCreateBody(await context.readJson({ maxBytes: BODY_BYTES_MAX }));
   const { container, warnings } = await createContainer(engine, { name: context.query.get('name'), platform: parsePlatform(context.query.get('platform')), body });
   context.sendJson(201, { Id: container.id, Warnings: warnings });
 }
