@@ -160,12 +160,8 @@ class Creation {
     const { prestart = [], createRuntime = [] } = spec.hooks ?? {};
     const annotations = Object.keys(spec.annotations ?? {}).length === 0 ? {} : { annotations: spec.annotations ?? {} };
     const state = { ociVersion: spec.ociVersion, id, status: 'creating', pid, bundle, ...annotations } as const;
-    try {
-      await runHooks(prestart, state);
-      await runHooks(createRuntime, state);
-    } catch (error) {
-      throw wrapError('unable to start container process: error during container init', error);
-    }
+    await runHooks(prestart, state);
+    await runHooks(createRuntime, state);
   }
 
   #record(pid: number): ContainerRecord {

@@ -24,7 +24,7 @@ const EARLY_STEPS = new Set(['plan', 'cgroup', 'setns', 'clone', 'pipe', 'lookup
  */
 export async function launch(plan: InitPlan, options: LaunchOptions): Promise<number> {
   const { onHooks } = options;
-  let hookFailure: unknown;
+  let hookFailure: Error | undefined;
   try {
     const handle = await spawnInit({
       plan,
@@ -34,7 +34,7 @@ export async function launch(plan: InitPlan, options: LaunchOptions): Promise<nu
         options.log({ level: 'warning', message });
       },
       ...(options.spawner === undefined ? {} : { spawner: options.spawner }),
-      ...(onHooks === undefined ? {} : { onHooks: (pid) => onHooks(pid).catch((error: unknown) => { hookFailure = error; throw error; }) }),
+      ...(onHooks === undefined ? {} : { onHooks: (pid) => onHooks(pid).catch((error: unknown) => { hookFailure = wrapError('unable to start container process: error during container init', error); throw hookFailure; }) }),
     });
     try {
       options.onPid?.(handle.pid);

@@ -14,7 +14,7 @@ export function mergeResources(current: CgroupResources, update: CgroupResources
   };
 }
 
-function mergePart<K extends 'memory' | 'pids' | 'blockIO'>(key: K, current: CgroupResources, update: CgroupResources): Partial<CgroupResources> {
+function mergePart(key: 'memory' | 'pids' | 'blockIO', current: CgroupResources, update: CgroupResources): Partial<CgroupResources> {
   return update[key] === undefined ? {} : { [key]: { ...current[key], ...definedOnly(update[key]) } };
 }
 

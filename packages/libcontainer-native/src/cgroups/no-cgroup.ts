@@ -20,7 +20,7 @@ export class NoCgroup implements Cgroup {
     const { devices = [], ...limits } = resources;
     // The device list is checked for its form; without a device controller the container's own rights decide, as in a user namespace.
     devicePolicy(devices);
-    const wanted = Object.entries(limits).find(([, value]) => value !== undefined && Object.keys(value as object).length > 0);
+    const wanted = Object.entries(limits).find(([, value]) => Object.keys(value as object).length > 0);
     if (wanted !== undefined) throw unavailable(`cannot set ${wanted[0]} limit: cgroups are not mounted`);
   }
 

@@ -30,7 +30,7 @@ export function decodeProcess(value: unknown): ProcessSpec {
 
 /** Decodes the resources of `update`. */
 export function decodeResources(value: unknown): CgroupResources {
-  return decodeShape(RESOURCES_SHAPE, value) as unknown as CgroupResources;
+  return decodeShape(RESOURCES_SHAPE, value);
 }
 
 /** Parses the first JSON value of a text as Go's decoder does: what follows it is ignored. Integers beyond 2^53 become bigint. */

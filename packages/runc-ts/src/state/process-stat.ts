@@ -31,5 +31,5 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
 export function isAlive(pid: number, startTime: number): boolean {
   if (pid <= 0) return false;
   const stat = readProcessStat(pid);
-  return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+  return stat?.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
 }

@@ -30,7 +30,7 @@ export function currentStatus(record: ContainerRecord, directory: string, cgroup
 }
 
 /** The state document for a status. */
-export function stateDocument(record: ContainerRecord, status: ContainerStatus, owner: string = ''): ContainerState {
+export function stateDocument(record: ContainerRecord, status: ContainerStatus, owner = ''): ContainerState {
   return {
     ociVersion: record.config.version,
     id: record.id,

@@ -114,7 +114,7 @@ function listDirectories(root: string): string[] {
 
 function isRecord(value: unknown): value is ContainerRecord {
   if (typeof value !== 'object' || value === null) return false;
-  const { id, dray, cgroup_paths: paths } = value as Partial<ContainerRecord>;
+  const { id, dray, cgroup_paths: paths } = value as { readonly id?: unknown; readonly dray?: { readonly version?: unknown }; readonly cgroup_paths?: unknown };
   return typeof id === 'string' && typeof paths === 'object' && typeof dray === 'object' && dray.version === 1;
 }
 

@@ -8,7 +8,7 @@ const DENIED = new Set([
 ]);
 
 /** A profile in the shape of Docker's default: a long allow list up to `newest`, a few argument rules, ENOSYS for clone3. */
-export function dockerLikeProfile(newest: number = 446): SeccompProfile {
+export function dockerLikeProfile(newest = 446): SeccompProfile {
   const x86 = findArchitecture('SCMP_ARCH_X86_64');
   if (x86 === undefined || x86 === 'foreign') throw new Error('the x86_64 table is missing');
   const names = [...syscallNumbers(x86)].filter(([name, number]) => number <= newest && !DENIED.has(name)).map(([name]) => name);
