@@ -25,7 +25,14 @@ export function buildSanitized(folder: string): Build {
   return { monitor: path.join(folder, 'bin/dray-monitor'), logger: path.join(folder, 'bin/dray-logger') };
 }
 
-const RUNTIME = 'exec 3<&0; "$@" <&3 3<&- & echo $! > "$0"';
+/** The process waits until the shell has gone: some shells reap children that end before they do, which no runtime does. */
+const AFTER_THE_SHELL = 'sh -c \'while kill -0 "$0" 2>/dev/null; do :; done; exec "$@"\' $$';
+const RUNTIME = `exec 3<&0; ${AFTER_THE_SHELL} "$@" <&3 3<&- & echo $! > "$0"`;
+
+/** A command that leaves a process behind and writes its pid where no monitor looks. */
+export function leaveBehind(pidFile: string, script: string): string[] {
+  return ['sh', '-c', `${AFTER_THE_SHELL} sh -c "$1" & echo $! > "$0"`, pidFile, script];
+}
 
 export class Monitor implements AsyncDisposable {
   readonly folder: string;

@@ -5,7 +5,7 @@ import { constants, createReadStream, createWriteStream, existsSync, openSync, c
 import { connect } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeFifo, buildSanitized, isBuilt, startMonitor, staticBuild, temporaryFolder, type Build } from './monitor-harness.ts';
+import { makeFifo, buildSanitized, leaveBehind, isBuilt, startMonitor, staticBuild, temporaryFolder, type Build } from './monitor-harness.ts';
 
 const reason = process.getuid?.() !== 0 ? ' (skipped: needs root)' : isBuilt ? '' : ' (skipped: run scripts/build-native.mjs first)';
 
@@ -45,7 +45,7 @@ describe.skipIf(reason !== '')(`dray-monitor${reason}`, () => {
   });
 
   test('watches a process that a client names, even if it has ended already', async () => {
-    await using monitor = startMonitor([], { pidFile: '', command: ['sh', '-c', 'sh -c "exit 9" & echo $! > "$0"', path.join('/tmp', `dray-monitor-pid-${process.pid}`)] });
+    await using monitor = startMonitor([], { pidFile: '', command: leaveBehind(path.join('/tmp', `dray-monitor-pid-${process.pid}`), 'exit 9') });
     const pidFile = path.join('/tmp', `dray-monitor-pid-${process.pid}`);
     await monitor.until(({ commandStatus }) => commandStatus === 0);
     const pid = Number(readFileSync(pidFile, 'utf8'));
@@ -58,7 +58,7 @@ describe.skipIf(reason !== '')(`dray-monitor${reason}`, () => {
   });
 
   test('leaves, and kills what is left, when nobody needs it: quit, or a command that fails', async () => {
-    await using idle = startMonitor([], { pidFile: '', command: ['sh', '-c', 'sleep 1000 & echo $! > "$0"', path.join('/tmp', `dray-monitor-left-${process.pid}`)] });
+    await using idle = startMonitor([], { pidFile: '', command: leaveBehind(path.join('/tmp', `dray-monitor-left-${process.pid}`), 'sleep 1000; sleep 1000') });
     await idle.until(({ commandStatus }) => commandStatus === 0);
     const left = Number(readFileSync(`/tmp/dray-monitor-left-${process.pid}`, 'utf8'));
     rmSync(`/tmp/dray-monitor-left-${process.pid}`);
@@ -194,15 +194,17 @@ describe.skipIf(reason !== '')(`dray-monitor${reason}`, () => {
 });
 
 const builds: [string, () => Build][] = [['static', () => staticBuild], ['sanitized', () => sanitized]];
-const sanitizedFolder = reason === '' ? temporaryFolder() : '';
+let sanitizedFolder = '';
 let sanitized: Build = staticBuild;
 
 describe.skipIf(reason !== '').each(builds)(`dray-monitor's control socket, %s build${reason}`, (_name, build) => {
   beforeAll(() => {
-    if (build !== builds[0]?.[1] && sanitized === staticBuild) sanitized = buildSanitized(sanitizedFolder);
+    if (build === builds[0]?.[1]) return;
+    sanitizedFolder = temporaryFolder();
+    sanitized = buildSanitized(sanitizedFolder);
   }, 120_000);
   afterAll(() => {
-    if (build !== builds[0]?.[1]) rmSync(sanitizedFolder, { recursive: true, force: true });
+    if (sanitizedFolder !== '') rmSync(sanitizedFolder, { recursive: true, force: true });
   });
 
   test('survives garbage, half frames and clients that stay silent', async () => {

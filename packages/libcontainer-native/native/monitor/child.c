@@ -215,7 +215,9 @@ static int kill_listed(void)
 void child_kill_all(void)
 {
 	for (int round = 0; round < KILL_ROUNDS_MAX && kill_listed() > 0; round++) {
-		while (waitpid(-1, NULL, 0) > 0)
+		/* One of those that were killed will come; the others may have left orphans here, which only the next round kills. */
+		(void)waitpid(-1, NULL, 0);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
 			continue;
 	}
 }
