@@ -140,8 +140,8 @@ describe.skipIf(missing !== undefined)(`createRuntime()${missing === undefined ?
   it('runs hooks in their order, with the state on standard input', async () => {
     const log = join(bundle.directory, 'hooks.log');
     const hook = (name: string): object => ({ path: '/bin/sh', args: ['sh', '-c', `read -r s; echo "${name} $s" >> ${log}`], env: ['PATH=/bin:/usr/bin'] });
-    const inside = (name: string): object => ({ path: '/bin/sh', args: ['sh', '-c', `read -r s; echo "${name} $s" >> /work/hooks.log`] });
-    const spec = program('cat /work/hooks.log > /work/seen');
+    const inside = (name: string): object => ({ path: '/bin/sh', args: ['sh', '-c', `read -r s; echo "${name} $s" >> /place/hooks.log`] });
+    const spec = program('cat /place/hooks.log > /place/seen');
     spec.root['readonly'] = false;
     spec['hooks'] = { prestart: [hook('prestart')], createRuntime: [hook('createRuntime')], createContainer: [hook('createContainer')], startContainer: [inside('startContainer')], poststart: [hook('poststart')], poststop: [hook('poststop')] };
     spec['annotations'] = { 'org.example': 'yes' };
@@ -153,7 +153,7 @@ describe.skipIf(missing !== undefined)(`createRuntime()${missing === undefined ?
     for (const { state } of lines) expect(state).toMatchObject({ ociVersion: '1.0.2-dev', id: ID, bundle: bundle.directory, annotations: { 'org.example': 'yes' } });
     expect(lines[0]?.state['pid']).toBe(pid);
     expect(lines[4]?.state).not.toHaveProperty('pid');
-    const seen = readFileSync(join(bundle.rootfs, 'work', 'seen'), 'utf8');
+    const seen = readFileSync(join(bundle.rootfs, 'place', 'seen'), 'utf8');
     expect(seen).toMatch(/^startContainer \{.*"status":"created","pid":1,/);
   });
 

@@ -37,10 +37,10 @@ export function createBundle(): TestBundle {
   // The root of a user namespace is somebody else for the host and must be able to reach it.
   chmodSync(directory, 0o755);
   const rootfs = join(directory, 'rootfs');
-  for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp', 'work']) mkdirSync(join(rootfs, name), { recursive: true });
+  for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp', 'place']) mkdirSync(join(rootfs, name), { recursive: true });
   copyFileSync(BUSYBOX, join(rootfs, 'bin', 'busybox'));
   for (const applet of APPLETS) symlinkSync('busybox', join(rootfs, 'bin', applet));
-  writeFileSync(join(rootfs, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/work:/bin/sh\n');
+  writeFileSync(join(rootfs, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/place:/bin/sh\n');
   return {
     directory,
     rootfs,
