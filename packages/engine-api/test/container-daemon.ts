@@ -54,6 +54,7 @@ process.once('SIGTERM', () => {
   void (async () => {
     await listener.close();
     await daemon.shutdown();
+    networks.removeIdleLinks();
     await networks[Symbol.asyncDispose]();
     await containerd.close();
     process.exit(0);
