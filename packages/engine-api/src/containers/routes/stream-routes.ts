@@ -1,5 +1,4 @@
 /** The endpoints that carry a container's bytes: attach, resize, logs, stats. */
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Duplex, Writable } from 'node:stream';
 import { conflict, EngineApiError, invalid } from '../../errors.ts';
@@ -79,8 +78,19 @@ async function replay(container: Container, streams: { stdout: boolean; stderr: 
 async function write(stream: Writable, chunk: Buffer): Promise<boolean> {
   if (stream.destroyed) return false;
   if (stream.write(chunk)) return true;
-  await Promise.race([once(stream, 'drain'), once(stream, 'close')]).catch(() => undefined); // an error is followed by 'close'
+  await drained(stream);
   return !stream.destroyed;
+}
+
+/** Resolves when there is room again, or never will be: an error is followed by 'close'. */
+function drained(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+  });
 }
 
 async function resize(engine: Engine, context: RouteContext): Promise<void> {
