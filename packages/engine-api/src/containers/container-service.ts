@@ -1,5 +1,6 @@
 import type { Route } from '../http/route.ts';
 import type { EndpointRequest } from '../networks/network-service.ts';
+import type { StepContainers } from './step-containers.ts';
 
 /** A container as other parts of the daemon need to know it. */
 export interface ContainerReference {
@@ -18,6 +19,8 @@ export type ContainerUsage = Readonly<Record<string, unknown>>;
 export interface ContainerService {
   /** Every endpoint under `/containers`, `/exec` and `/commit`. */
   readonly routes: readonly Route[];
+  /** Containers for the steps of builds. */
+  readonly steps: StepContainers;
   /** All containers that there are. */
   references(): readonly ContainerReference[];
   /** The containers' part of `system df`. */

@@ -18,6 +18,7 @@ import { containerRoutes } from './routes/container-routes.ts';
 import { execRoutes } from './routes/exec-routes.ts';
 import { streamRoutes } from './routes/stream-routes.ts';
 import { archiveRoutes } from './routes/archive-routes.ts';
+import { stepContainers } from './step-containers.ts';
 import { readSpecHost } from './spec/host.ts';
 import { ContainerdTasks } from './tasks/containerd-tasks.ts';
 import { listEntry } from './views/list.ts';
@@ -37,6 +38,7 @@ export async function createContainerService(context: DaemonContext): Promise<Co
   await adoptAll(engine);
   return {
     routes: [...containerRoutes(engine), ...streamRoutes(engine), ...execRoutes(engine), ...archiveRoutes(engine)],
+    steps: stepContainers(engine),
     references: () => engine.registry.all().map(referenceOf),
     usage: () => usage(engine),
     find: (nameOrId) => referenceOf(engine.registry.find(nameOrId)),

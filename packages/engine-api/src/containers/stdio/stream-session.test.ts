@@ -118,6 +118,18 @@ describe('StreamSession', () => {
     expect(await session.ended).toBe('process-gone');
   });
 
+  it.skipIf(!hasFifos)('reads from a client that was paused before', async () => {
+    const path = fifo();
+    const reader = await open(path, 'r+');
+    daemonSide.pause();
+    const session = new StreamSession(daemonSide, { ...base, output: undefined, hasStdin: true });
+    await session.connect({ openOutput: () => Promise.reject(new Error('unused')), stdinFifo: path, started: Promise.resolve(), closeStdin: () => Promise.resolve() });
+    client.write('x');
+    expect((await reader.read(Buffer.alloc(4))).bytesRead).toBe(1);
+    await reader.close();
+    session.processGone();
+  });
+
   it.skipIf(!hasFifos)('ends on the detach keys and keeps them from the process', async () => {
     const path = fifo();
     const reader = await open(path, 'r+');

@@ -132,6 +132,7 @@ export class StreamSession {
       if (isDetached) this.#finish('detached');
     });
     this.#client.once('end', () => { void started.then(() => { this.#endInput(stdin); }, () => undefined); });
+    this.#client.resume(); // it may have been paused while the request was read
   }
 
   #endInput(stdin: Socket): void {
