@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -43,11 +43,48 @@ describe('a task record', () => {
       writeTaskRecord(folder, record);
       expect(readTaskRecord(folder)).toEqual(JSON.parse(JSON.stringify(record)));
       expect(readdirSync(folder)).toEqual(['dray-task.json']);
-      writeFileSync(path.join(folder, 'dray-task.json'), '{"version":99}');
+      writeFileSync(path.join(folder, 'dray-task.json'), '{"version":99}\n');
       expect(() => readTaskRecord(folder)).toThrow('version 99, want 1');
       removeTaskRecord(folder);
       removeTaskRecord(folder);
       expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('that was being written when its shim was killed at any byte reads as the one before, and can be written again', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'dray-record-'));
+    const file = path.join(folder, 'dray-task.json');
+    const normal = (record: TaskRecord): unknown => JSON.parse(JSON.stringify(record));
+    try {
+      fc.assert(fc.property(taskRecord, taskRecord, taskRecord, fc.double({ min: 0, max: 1, noNaN: true }), (first, second, third, part) => {
+        rmSync(file, { force: true });
+        writeTaskRecord(folder, first as TaskRecord);
+        const { size } = statSync(file);
+        writeTaskRecord(folder, second as TaskRecord);
+        const bytes = readFileSync(file);
+        const cut = size + Math.floor((bytes.length - size - 1) * part);
+        writeFileSync(file, bytes.subarray(0, cut));
+        expect(readTaskRecord(folder)).toEqual(normal(first as TaskRecord));
+        writeTaskRecord(folder, third as TaskRecord);
+        expect(readTaskRecord(folder)).toEqual(normal(third as TaskRecord));
+        writeFileSync(file, bytes.subarray(0, Math.floor((size - 1) * part)));
+        expect(readTaskRecord(folder)).toBeUndefined();
+      }));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('that changes often does not let its file grow without end', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'dray-record-'));
+    try {
+      const record = fc.sample(taskRecord, 1)[0] as TaskRecord;
+      for (let change = 0; change < 40; change++) writeTaskRecord(folder, { ...record, group: String(change).repeat(10_000) });
+      expect(readTaskRecord(folder)?.group).toBe('39'.repeat(10_000));
+      expect(statSync(path.join(folder, 'dray-task.json')).size).toBeLessThan(400 * 1024);
+      expect(readdirSync(folder)).toEqual(['dray-task.json']);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -1,8 +1,9 @@
 /**
- * What a shim keeps of one container in its bundle, so that another shim process can take it over. One file, written by rename: whole or as before.
- * The monitors keep what happens meanwhile.
+ * What a shim keeps of one container in its bundle, so that another shim process can take it over. One file: every change appends the whole record
+ * as a line, and the last line that has its end counts, so that a shim may be killed at any byte. Replacing the file each time would make some file
+ * systems (ext4) write it to disk at once. The monitors keep what happens meanwhile.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ShimError } from '../errors.ts';
 
@@ -63,10 +64,24 @@ export interface TaskRecord {
   readonly execs: readonly ProcessRecord[];
 }
 
+/** A file of this size is replaced by one with the newest line alone. */
+const FILE_BYTES_MAX = 256 * 1024;
+
 /** Writes a container's record. */
 export function writeTaskRecord(bundle: string, record: TaskRecord): void {
   const file = path.join(bundle, FILE_NAME);
-  writeFileSync(`${file}.tmp`, JSON.stringify(record), { mode: 0o600 });
+  // The line end in front ends a line that a killed shim has left unfinished.
+  const line = `\n${JSON.stringify(record)}\n`;
+  const fd = openSync(file, 'a', 0o600);
+  try {
+    if (fstatSync(fd).size < FILE_BYTES_MAX) {
+      writeFileSync(fd, line);
+      return;
+    }
+  } finally {
+    closeSync(fd);
+  }
+  writeFileSync(`${file}.tmp`, line, { mode: 0o600 });
   renameSync(`${file}.tmp`, file);
 }
 
@@ -87,7 +102,13 @@ export function readTaskRecord(bundle: string): TaskRecord | undefined {
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
     throw error;
   }
-  return parseTaskRecord(text);
+  const newest = newestLine(text);
+  return newest === undefined ? undefined : parseTaskRecord(newest);
+}
+
+/** Undefined: the first write was cut short, so that nothing was begun yet. */
+function newestLine(text: string): string | undefined {
+  return text.slice(0, text.lastIndexOf('\n') + 1).split('\n').findLast((line) => line !== '');
 }
 
 type Fields = Readonly<Record<string, unknown>>;
