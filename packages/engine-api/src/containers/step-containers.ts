@@ -41,7 +41,7 @@ export function stepContainers(engine: Engine): StepContainers {
   };
   return {
     async create(body) {
-      const { container, warnings } = await createContainer(engine, { name: '', platform: undefined, body: parseCreateBody(JSON.stringify(body)) });
+      const { container, warnings } = await createContainer(engine, { name: '', platform: undefined, body: parseCreateBody(body) });
       return { id: container.id, warnings };
     },
     async run(id, onOutput, signal) {

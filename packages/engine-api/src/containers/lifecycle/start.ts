@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { conflict, EngineApiError, invalid, notModified } from '../../errors.ts';
 import { nowNanos } from '../../events/index.ts';
 import { parseByteSize } from '../create/validate.ts';
+import { logAttributes } from '../logs/index.ts';
 import { buildSpec, limitWarnings, type JoinedNamespaces, type SpecRequest } from '../spec/build.ts';
 import { hostDevices, mappedDevices } from '../spec/devices.ts';
 import type { ResolvedMount } from '../spec/mounts.ts';
@@ -267,9 +268,10 @@ function loggerOptions(engine: Engine, container: Container): LoggerOptions {
   const options = hostConfig.LogConfig.Config ?? {};
   const maxSize = parseByteSize(options['max-size'] ?? '-1') ?? -1;
   const isLogged = hostConfig.LogConfig.Type === 'json-file';
+  const attributes = logAttributes(config, hostConfig.LogConfig);
   return {
     loggerPath: engine.context.config.loggerPath, driver: isLogged ? 'json-file' : 'none', attachSocket: container.paths.attachSocket, isTty: config.Tty,
-    ...(isLogged ? { path: container.paths.log } : {}), ...(isLogged && maxSize > 0 ? { maxSizeBytes: maxSize, maxFiles: Number(options['max-file'] ?? 1) } : {}),
+    ...(isLogged ? { path: container.paths.log } : {}), ...(Object.keys(attributes).length > 0 ? { attributes } : {}), ...(isLogged && maxSize > 0 ? { maxSizeBytes: maxSize, maxFiles: Number(options['max-file'] ?? 1) } : {}),
   };
 }
 

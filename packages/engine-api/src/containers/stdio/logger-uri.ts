@@ -9,6 +9,8 @@ export interface LoggerOptions {
   readonly path?: string;
   readonly maxSizeBytes?: number;
   readonly maxFiles?: number;
+  /** Written into every record. */
+  readonly attributes?: Readonly<Record<string, string>>;
   /** The socket that live readers connect to. */
   readonly attachSocket: string;
   readonly isTty: boolean;
@@ -30,6 +32,7 @@ function loggerPairs(options: LoggerOptions): [string, string][] {
   if (options.path !== undefined) pairs.push(['path', options.path]);
   if (options.maxSizeBytes !== undefined) pairs.push(['max-size', String(options.maxSizeBytes)]);
   if (options.maxFiles !== undefined) pairs.push(['max-file', String(options.maxFiles)]);
+  if (options.attributes !== undefined) pairs.push(['attrs', JSON.stringify(options.attributes)]);
   pairs.push(['attach', options.attachSocket], ['tty', options.isTty ? '1' : '0']);
   return pairs;
 }
