@@ -1,5 +1,6 @@
+import { isTtrpcError } from '@dray/ttrpc';
 import type { Any } from '../any.ts';
-import { alreadyExists, errorText, isKind, notFound } from '../errors.ts';
+import { alreadyExists, ContainerdError, errorText, isKind, notFound } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Mount } from '../snapshots/index.ts';
 import { Bundle, type BundleFolders } from './bundle.ts';
@@ -176,7 +177,9 @@ export class TaskManager {
       connection = await this.pool.acquire(bundle, binary, input.options);
       const { id, rootfs, terminal, stdin, stdout, stderr } = input;
       const request = { id, bundle: bundle.path, rootfs: rootfs.map((mount) => ({ ...mount, options: [...mount.options] })), terminal, stdin, stdout, stderr, options: input.options };
-      const { pid } = await connection.task.create(request);
+      const { pid } = await connection.task.create(request).catch((error: unknown) => {
+        throw createFailure(error);
+      });
       const task = new Task({ bundle, binary, connection });
       this.register(task);
       return pid === 0 ? await this.#pidOf(task) : pid;
@@ -267,4 +270,11 @@ function isNotFound(error: unknown): boolean {
 function nowTimestamp(): { seconds: bigint; nanos: number } {
   const millis = Date.now();
   return { seconds: BigInt(Math.floor(millis / 1000)), nanos: (millis % 1000) * 1_000_000 };
+}
+
+/** What a shim answered to Create, in containerd's words; the text of an error without class ends in `unknown`. */
+function createFailure(cause: unknown): unknown {
+  if (!isTtrpcError(cause) || cause.code !== 'REMOTE') return cause;
+  const text = cause.kind === 'unknown' && !cause.message.endsWith(': unknown') ? `${cause.message}: unknown` : cause.message;
+  return new ContainerdError(`failed to create shim task: ${text}`, { kind: cause.kind, code: 'SHIM_TASK_CREATE', cause });
 }

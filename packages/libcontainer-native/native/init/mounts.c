@@ -171,13 +171,24 @@ static bool has_mode(const char *data)
 	return false;
 }
 
-/* A tmpfs without a mode gets that of the directory it covers. Returns `buffer`, or the plan's own data. */
-static const char *mount_data(const struct plan_mount *op, int target_fd, char *buffer, size_t capacity)
+/* Whether the rootfs has something at the target already. */
+static bool has_target(const struct init *init, const struct plan_mount *op)
+{
+	OWNED_FD int fd = -EBADF;
+
+	return open_in_root(init->root_fd, op->target, O_PATH, target_resolution(op), &fd) == 0;
+}
+
+/*
+ * A tmpfs without a mode gets that of the directory it covers; over one that was made just now it keeps the kernel's 1777. Returns `buffer`, or the
+ * plan's own data.
+ */
+static const char *mount_data(const struct plan_mount *op, int target_fd, bool is_covering, char *buffer, size_t capacity)
 {
 	struct stat state;
 	const char *data = op->data;
 
-	if (!is_tmpfs(op) || has_mode(data) || fstat(target_fd, &state) < 0)
+	if (!is_covering || fstat(target_fd, &state) < 0)
 		return data;
 	(void)snprintf(buffer, capacity, "%s%smode=%o", data ? data : "", data && *data ? "," : "", state.st_mode & 07777);
 	return buffer;
@@ -192,7 +203,7 @@ static int copy_up(int target_fd, int mount_fd)
 	return from_fd < 0 || to_fd < 0 ? -errno : copy_tree(from_fd, to_fd);
 }
 
-static int mount_filesystem(const struct plan_mount *op, int target_fd)
+static int mount_filesystem(const struct plan_mount *op, int target_fd, bool is_covering)
 {
 	char path[PROC_PATH_BYTES], data[4096];
 	unsigned long flags = op->flags & ~(PROPAGATION_FLAGS | MS_REC | MS_BIND);
@@ -201,7 +212,7 @@ static int mount_filesystem(const struct plan_mount *op, int target_fd)
 	if (op->is_readonly_late)
 		flags &= ~(unsigned long)MS_RDONLY;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target_fd);
-	return mount(source, path, op->fstype, flags, mount_data(op, target_fd, data, sizeof(data))) < 0 ? -errno : 0;
+	return mount(source, path, op->fstype, flags, mount_data(op, target_fd, is_covering, data, sizeof(data))) < 0 ? -errno : 0;
 }
 
 /* After a mount: the descriptor of the mount itself, for what can only be done to it. */
@@ -221,14 +232,16 @@ static int finish_filesystem(struct init *init, const struct plan_mount *op, int
 int make_mount(struct init *init, struct plan_mount *op)
 {
 	OWNED_FD int target_fd = -EBADF;
+	bool is_covering;
 	int r;
 
 	if (op->flags & MS_BIND)
 		return make_bind(init, op, op->source ? op->source : "");
+	is_covering = is_tmpfs(op) && !has_mode(op->data) && has_target(init, op);
 	r = open_target(init->root_fd, op->target, wants_directory(op, true), op->create_target != TARGET_NEVER, target_resolution(op), &target_fd);
 	if (r < 0)
 		return fail(init, -r, "mount-target", "%s\n%s", op->source ? op->source : "", op->target);
-	r = (op->flags & MS_REMOUNT) ? -ENOTSUP : mount_filesystem(op, target_fd);
+	r = (op->flags & MS_REMOUNT) ? -ENOTSUP : mount_filesystem(op, target_fd, is_covering);
 	if ((r == -EPERM || r == -EBUSY) && op->fallback_bind)
 		return make_bind(init, op, op->fallback_bind);
 	if (r == 0)
