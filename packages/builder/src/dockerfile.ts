@@ -19,12 +19,12 @@ export interface Instruction {
   readonly heredocs: readonly Heredoc[];
   /** Its first line in the file, from 1. */
   readonly line: number;
-  /** The whole instruction in one line, as build output shows it. */
+  /** The whole instruction in one line, as written: build output shows it. */
   readonly original: string;
 }
 
 /** One `FROM` and what follows it. */
-export interface Stage { readonly index: number; readonly name?: string; readonly base: string; readonly platform?: string; readonly instructions: readonly Instruction[]; readonly line: number }
+export interface Stage { readonly index: number; readonly name?: string; readonly base: string; readonly platform?: string; readonly instructions: readonly Instruction[]; readonly line: number; /** The `FROM` in one line, as written. */ readonly original: string }
 
 /** A parsed Dockerfile. */
 export interface Dockerfile {
@@ -36,6 +36,9 @@ export interface Dockerfile {
 
 const TAKES_FLAGS: ReadonlySet<InstructionName> = new Set<InstructionName>(['ADD', 'COPY', 'FROM', 'HEALTHCHECK', 'RUN']);
 const TAKES_JSON: ReadonlySet<InstructionName> = new Set<InstructionName>(['ADD', 'CMD', 'COPY', 'ENTRYPOINT', 'RUN', 'SHELL', 'VOLUME']);
+const ARGUMENTS_WANTED: Readonly<Partial<Record<InstructionName, string>>> = {
+  FROM: 'either one or three arguments', MAINTAINER: 'exactly one argument', STOPSIGNAL: 'exactly one argument', USER: 'exactly one argument', WORKDIR: 'exactly one argument',
+};
 const STAGE_NAME = /^[a-z][a-z0-9-_.]*$/;
 
 /**
@@ -46,7 +49,7 @@ const STAGE_NAME = /^[a-z][a-z0-9-_.]*$/;
 export function parseDockerfile(source: string): Dockerfile {
   const { directives, lines } = logicalLines(source);
   const instructions = lines.map(({ text, line, heredocs }) => parseInstruction(text, { line, heredocs, escape: directives.escape }));
-  if (instructions.length === 0) throw new BuilderError('DOCKERFILE_SYNTAX', 'the Dockerfile cannot be empty');
+  if (instructions.length === 0) throw new BuilderError('DOCKERFILE_SYNTAX', source === '' ? 'the Dockerfile cannot be empty' : 'failed to parse Dockerfile: file with no instructions');
   const first = instructions.findIndex(({ name }) => name === 'FROM');
   const early = instructions.slice(0, first === -1 ? undefined : first).find(({ name }) => name !== 'ARG');
   if (early) throw new BuilderError('DOCKERFILE_SYNTAX', `no build stage in current context`, early.line);
@@ -63,10 +66,10 @@ export function parseInstruction(text: string, { line = 1, heredocs = [], escape
   const [, word = '', rest = ''] = /^(\S+)\s*([^]*)$/.exec(text.trim()) ?? [];
   const name = INSTRUCTIONS.find((known) => known === word.toUpperCase());
   if (name === undefined) throw new BuilderError('UNKNOWN_INSTRUCTION', `dockerfile parse error on line ${line}: unknown instruction: ${word}`, line);
-  if (rest === '' && name !== 'CMD' && name !== 'ENTRYPOINT') throw new BuilderError('DOCKERFILE_SYNTAX', `dockerfile parse error on line ${line}: ${name} requires at least one argument`, line);
+  if (rest === '' && name !== 'CMD' && name !== 'ENTRYPOINT') throw new BuilderError('DOCKERFILE_SYNTAX', `dockerfile parse error on line ${line}: ${name} requires ${ARGUMENTS_WANTED[name] ?? 'at least one argument'}`, line);
   const { flags, text: argument } = TAKES_FLAGS.has(name) ? takeFlags(rest, escape) : { flags: [], text: rest };
   const json = TAKES_JSON.has(name) ? parseExecForm(argument) : undefined;
-  return { name, flags, text: argument, ...(json && { json }), heredocs, line, original: `${name} ${rest}`.trim() };
+  return { name, flags, text: argument, ...(json && { json }), heredocs, line, original: text.trim() };
 }
 
 /** The words of an exec form, or undefined where the text is none: then it is the shell form. */
@@ -105,7 +108,7 @@ function takeFlags(text: string, escape: string): { flags: { name: string; value
 function splitStages(instructions: readonly Instruction[]): Stage[] {
   const stages: (Stage & { instructions: Instruction[] })[] = [];
   for (const instruction of instructions) {
-    if (instruction.name === 'FROM') stages.push({ ...parseFrom(instruction), index: stages.length, instructions: [], line: instruction.line });
+    if (instruction.name === 'FROM') stages.push({ ...parseFrom(instruction), index: stages.length, instructions: [], line: instruction.line, original: instruction.original });
     else stages.at(-1)?.instructions.push(instruction);
   }
   return stages;

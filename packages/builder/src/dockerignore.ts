@@ -17,8 +17,13 @@ export function parseDockerignore(source: string): IgnoreMatcher {
   };
 }
 
-/** A pattern fits a path and everything below it. */
-function patternExpression(pattern: string): RegExp {
+/** Whether a path fits a pattern of Go's filepath.Match: `*` and `?` stay within one folder. */
+export function matchesPattern(pattern: string, path: string): boolean {
+  return patternExpression(pattern.replaceAll(/\*+/g, '*'), '$').test(path);
+}
+
+/** By default a pattern fits a path and everything below it. */
+function patternExpression(pattern: string, tail = '(?:/|$)'): RegExp {
   let source = '';
   for (let index = 0; index < pattern.length; index++) {
     const character = pattern.charAt(index);
@@ -38,9 +43,9 @@ function patternExpression(pattern: string): RegExp {
     } else source += escapeExpression(character);
   }
   try {
-    return new RegExp(`^${source}(?:/|$)`, 's');
+    return new RegExp(`^${source}${tail}`, 's');
   } catch {
-    return new RegExp(`^${escapeExpression(pattern)}(?:/|$)`, 's'); // a range out of order is taken literally
+    return new RegExp(`^${escapeExpression(pattern)}${tail}`, 's'); // a range out of order is taken literally
   }
 }
 

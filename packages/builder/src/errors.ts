@@ -1,18 +1,24 @@
 /** Which fault it was; stable, listed in the README. */
-export type BuilderErrorCode = 'DOCKERFILE_SYNTAX' | 'UNKNOWN_INSTRUCTION' | 'STAGE_NOT_FOUND' | 'INVALID_SUBSTITUTION';
+export type BuilderErrorCode = 'DOCKERFILE_SYNTAX' | 'UNKNOWN_INSTRUCTION' | 'STAGE_NOT_FOUND' | 'INVALID_SUBSTITUTION' | 'INVALID_ARGUMENT' | 'COPY_FAILED' | 'NEEDS_BUILDKIT' | 'NO_IMAGE' | 'NO_DOCKERFILE' | 'COMMAND_FAILED' | 'BUILD_CANCELLED';
 
 /** The one error class of this package. Test `kind` or `code`, never the message. */
 export class BuilderError extends Error {
   override readonly name = 'BuilderError';
-  readonly kind = 'invalid_argument';
+  readonly kind: 'invalid_argument' | 'internal' | 'canceled';
   readonly code: BuilderErrorCode;
   /** The Dockerfile's line, from 1, where the fault has one. */
   readonly line?: number;
 
-  constructor(code: BuilderErrorCode, message: string, line?: number) {
-    super(message);
+  /** With `COMMAND_FAILED`: what the command of a `RUN` exited with. */
+  readonly exitCode?: number;
+
+  constructor(code: BuilderErrorCode, message: string, details: number | { readonly line?: number; readonly exitCode?: number; readonly cause?: unknown } = {}) {
+    const { line, exitCode, cause }: { readonly line?: number; readonly exitCode?: number; readonly cause?: unknown } = typeof details === 'number' ? { line: details } : details;
+    super(message, cause === undefined ? undefined : { cause });
+    this.kind = code === 'NO_DOCKERFILE' || code === 'COMMAND_FAILED' ? 'internal' : code === 'BUILD_CANCELLED' ? 'canceled' : 'invalid_argument';
     this.code = code;
     if (line !== undefined) this.line = line;
+    if (exitCode !== undefined) this.exitCode = exitCode;
   }
 }
 

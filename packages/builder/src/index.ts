@@ -3,3 +3,8 @@ export { type IgnoreMatcher, parseDockerignore } from './dockerignore.ts';
 export { BuilderError, type BuilderErrorCode, isBuilderError } from './errors.ts';
 export { DOCKERFILE_CHARACTERS_MAX, type Directives, type Heredoc, type LogicalLine, logicalLines } from './lines.ts';
 export { splitWords, substitute } from './words.ts';
+export { type BuildRequest, buildImage } from './executor/build-image.ts';
+export type { BuildEngine, BuildImage, BuildLayer, BuildOutput, OutputListener, StepContainer } from './executor/engine.ts';
+export { type BuildPlan, planBuild } from './executor/plan.ts';
+export { shortId } from './executor/stage-builder.ts';
+export { type BuildContext, DEFAULT_DOCKERFILE, type FoundDockerfile, takeDockerfile, unpackContext } from './context/build-context.ts';

@@ -76,3 +76,104 @@ export function splitWords(text: string, escape = '\\'): string[] {
   if (quote !== '') throw new BuilderError('DOCKERFILE_SYNTAX', `unexpected end of statement while looking for matching ${quote === '"' ? 'double' : 'single'}-quote`);
   return word === undefined ? words : [...words, word];
 }
+
+/**
+ * Splits text into words at white space outside quotes and leaves quotes and escapes in them: what `ENV`, `LABEL` and `COPY` take apart before variables are replaced.
+ */
+export function rawWords(text: string, escape = '\\'): string[] {
+  const words: string[] = [];
+  let word = '';
+  let quote = '';
+  for (let index = 0; index < text.length; index++) {
+    const character = text.charAt(index);
+    if (character === escape && quote !== "'" && index + 1 < text.length) word += character + text.charAt(++index);
+    else if (quote === '' && /\s/.test(character)) {
+      if (word !== '') words.push(word);
+      word = '';
+    } else {
+      if (quote !== '' ? character === quote : character === '"' || character === "'") quote = quote === '' ? character : '';
+      word += character;
+    }
+  }
+  return word === '' ? words : [...words, word];
+}
+
+/** How one word is read. */
+interface WordReading {
+  readonly text: string;
+  readonly lookup: (name: string) => string | undefined;
+  readonly escape: string;
+  /** Where values of variables outside quotes end words. */
+  readonly splits: boolean;
+}
+
+/**
+ * Replaces variables in one word and takes quotes and escapes away. Values of variables are taken as they are.
+ *
+ * @throws BuilderError `INVALID_SUBSTITUTION`, `DOCKERFILE_SYNTAX` for a quote that is never closed
+ */
+export function processWord(text: string, lookup: (name: string) => string | undefined, escape = '\\'): string {
+  return readWord({ text, lookup, escape, splits: false }).join('');
+}
+
+/** As {@link processWord}, but a variable outside quotes may give several words, or none. */
+export function processWords(text: string, lookup: (name: string) => string | undefined, escape = '\\'): string[] {
+  return readWord({ text, lookup, escape, splits: true });
+}
+
+function readWord({ text, lookup, escape, splits }: WordReading): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  const add = (piece: string): void => { word = (word ?? '') + piece; };
+  const addValue = (value: string): void => {
+    if (!splits) return add(value);
+    for (const [index, piece] of value.split(/\s+/).entries()) {
+      if (index > 0 && word !== undefined) {
+        words.push(word);
+        word = undefined;
+      }
+      if (piece !== '') add(piece);
+    }
+  };
+  for (let index = 0; index < text.length;) {
+    const character = text.charAt(index);
+    if (character === "'" || character === '"') {
+      const quoted = readQuoted(text, index, lookup, escape);
+      add(quoted.value);
+      index = quoted.next;
+    } else if (character === '$') {
+      const { value, length } = variable(text.slice(index), lookup, escape);
+      addValue(value);
+      index += length;
+    } else if (character === escape) {
+      add(text.charAt(index + 1));
+      index += 2;
+    } else {
+      add(character);
+      index++;
+    }
+  }
+  return word === undefined ? words : [...words, word];
+}
+
+function readQuoted(text: string, start: number, lookup: (name: string) => string | undefined, escape: string): { value: string; next: number } {
+  const quote = text.charAt(start);
+  let value = '';
+  for (let index = start + 1; index < text.length;) {
+    const character = text.charAt(index);
+    if (character === quote) return { value, next: index + 1 };
+    if (quote === '"' && character === '$') {
+      const found = variable(text.slice(index), lookup, escape);
+      value += found.value;
+      index += found.length;
+    } else if (quote === '"' && character === escape && index + 1 < text.length) {
+      const next = text.charAt(index + 1);
+      value += next === '"' || next === '$' || next === escape ? next : character + next;
+      index += 2;
+    } else {
+      value += character;
+      index++;
+    }
+  }
+  throw new BuilderError('DOCKERFILE_SYNTAX', `unexpected end of statement while looking for matching ${quote === '"' ? 'double' : 'single'}-quote`);
+}
