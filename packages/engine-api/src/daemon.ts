@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { buildRoutes } from './builds/index.ts';
 import type { Containerd } from './containerd.ts';
 import type { ContainerService } from './containers/container-service.ts';
 import type { DaemonConfig } from './config.ts';
@@ -62,6 +63,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     ...volumeRoutes(volumes, events),
     ...networkRoutes(networks, () => containers),
     ...containers.routes,
+    ...buildRoutes({ context, store: images, steps: containers.steps }),
     ...options.furtherRoutes?.(context) ?? [],
     ...swarmRoutes(),
   ];

@@ -122,7 +122,7 @@ const noNetworks: NetworkBackend = {
 };
 
 function containersOf(references: ContainerReference[]): ContainerService {
-  return { routes: [], references: () => references, usage: async () => [], find: () => { throw new Error('no containers'); }, connectNetwork: unused, disconnectNetwork: unused, shutdown: async () => undefined };
+  return { routes: [], steps: { create: unused, run: unused, remove: unused, layers: unused, withMounts: unused }, references: () => references, usage: async () => [], find: () => { throw new Error('no containers'); }, connectNetwork: unused, disconnectNetwork: unused, shutdown: async () => undefined };
 }
 
 /** A `docker save` archive of a small image, made by tar alone. */

@@ -7,7 +7,7 @@ import type { Containerd } from '../containerd.ts';
 import { EngineApiError, invalid, notFound } from '../errors.ts';
 import type { EventBus } from '../events/index.ts';
 import { ContainerdContent } from './content-adapter.ts';
-import { type CataloguedImage, ImageCatalog, type ImageDescription } from './image-catalog.ts';
+import { ImageCatalog, type ImageDescription } from './image-catalog.ts';
 import type { ImageConfiguration } from './image-configuration.ts';
 import { danglingRecordName, parseName } from './image-names.ts';
 import type { CommitRequest, ImageService, PlatformWanted, ResolvedImage } from './image-service.ts';
@@ -36,6 +36,8 @@ export class ImageStore implements ImageService {
   readonly containers: () => readonly ContainerReference[];
   readonly snapshotter: string;
   readonly containerd: Containerd;
+  /** Steps of builds by id: they can be found but have no name and are listed nowhere. */
+  readonly steps: Map<string, ImageDescription> = new Map<string, ImageDescription>();
   /** Chain ids that are known to be unpacked. */
   readonly #unpacked = new Set<string>();
   #naming: Promise<unknown> = Promise.resolve();
@@ -59,7 +61,7 @@ export class ImageStore implements ImageService {
   async find(text: string): Promise<ImageDescription> {
     if (/^sha256:[0-9a-f]{64}$/.test(text) || /^[0-9a-f]{64}$/.test(text)) {
       const id = text.startsWith('sha256:') ? text : `sha256:${text}`;
-      const image = (await this.catalog.list()).find((candidate) => candidate.id === id);
+      const image = this.steps.get(id) ?? (await this.catalog.list()).find((candidate) => candidate.id === id);
       if (image !== undefined) return image;
       throw notFound(`No such image: ${id}`, 'NO_SUCH_IMAGE');
     }
@@ -78,8 +80,10 @@ export class ImageStore implements ImageService {
     return record === undefined ? undefined : this.catalog.describe(record.target);
   }
 
-  async #findByPrefix(prefix: string, text: string): Promise<CataloguedImage | undefined> {
-    const matching = (await this.catalog.list()).filter((image) => image.id.startsWith(`sha256:${prefix}`));
+  async #findByPrefix(prefix: string, text: string): Promise<ImageDescription | undefined> {
+    const listed = await this.catalog.list();
+    const hidden = [...this.steps.values()].filter((step) => !listed.some((image) => image.id === step.id));
+    const matching = [...listed, ...hidden].filter((image) => image.id.startsWith(`sha256:${prefix}`));
     if (matching.length > 1) throw invalid(`multiple IDs found with provided prefix: ${text}`, 'AMBIGUOUS_ID');
     return matching[0];
   }
@@ -167,6 +171,11 @@ export class ImageStore implements ImageService {
    * Everything happens under the caller's lease.
    */
   async build(leased: Containerd, made: NewImage, reference: ImageReference | undefined): Promise<ImageDescription> {
+    return this.#name(await this.write(leased, made), reference);
+  }
+
+  /** As `build`, without a name: the image goes with the caller's lease unless something else refers to it. */
+  async write(leased: Containerd, made: NewImage): Promise<ImageDescription> {
     const content = new ContainerdContent(leased);
     const configBytes = encodeImageConfig(made.config);
     const config: Descriptor = { mediaType: MEDIA_TYPE.ociConfig, digest: digestOf(configBytes), size: configBytes.byteLength };
@@ -175,13 +184,19 @@ export class ImageStore implements ImageService {
     const descriptor: Descriptor = { mediaType: MEDIA_TYPE.ociManifest, digest: digestOf(manifestBytes), size: manifestBytes.byteLength };
     await writeContent(content, config, configBytes);
     await writeContent(content, descriptor, manifestBytes, gcLabels(parseManifestDocument(manifestBytes, descriptor.mediaType), []));
-    return this.add(leased, { descriptor, manifestDescriptor: descriptor, manifest, config: made.config, configBytes }, reference);
+    const description = this.catalog.remember({ descriptor, manifestDescriptor: descriptor, manifest, config: made.config, configBytes });
+    await this.unpack(description, leased);
+    return description;
   }
 
   /** Takes in an image whose blobs are all in the content store: unpacks and names it. */
   async add(leased: Containerd, image: Image, reference: ImageReference | undefined): Promise<ImageDescription> {
     const description = this.catalog.remember(image);
     await this.unpack(description, leased);
+    return this.#name(description, reference);
+  }
+
+  async #name(description: ImageDescription, reference: ImageReference | undefined): Promise<ImageDescription> {
     if (reference !== undefined) await this.setName(reference, description);
     else await this.renaming(async () => this.keepDangling(description, []));
     return description;

@@ -64,7 +64,8 @@ async function* allTags(registry: RegistryClient, bare: ImageReference, signal: 
   for await (const tag of registry.listTags(bare, { signal })) yield withTag(bare, tag);
 }
 
-interface PullOneOptions {
+/** How to pull. */
+export interface PullOneOptions {
   readonly store: ImageStore;
   readonly registry: RegistryClient;
   readonly progress: ProgressStream;
@@ -73,7 +74,8 @@ interface PullOneOptions {
   readonly platform?: ReturnType<typeof parsePlatform>;
 }
 
-async function pullOne(reference: ImageReference, { store, registry, progress, signal, parallelLayers, platform }: PullOneOptions): Promise<void> {
+/** Pulls one image and names it. @throws what the registry client and containerd throw */
+export async function pullOne(reference: ImageReference, { store, registry, progress, signal, parallelLayers, platform }: PullOneOptions): Promise<void> {
   let digest: Digest | undefined;
   const isChanged = await withLease(store.containerd, async (leased) => {
     const image = await pull({

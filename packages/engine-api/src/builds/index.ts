@@ -1,0 +1,1 @@
+export { buildRoutes, type BuildRoutesOptions } from './build-routes.ts';
