@@ -81,7 +81,10 @@ export async function startEngine(extraArgs: string[] = []): Promise<TestEngine>
       for (const pid of [daemon.pid ?? 0, engine.daemonPid()]) await end(pid);
       await end(containerd);
       for (const pid of shims) await end(pid);
-      const after = leftovers(folder).filter((left) => !before.includes(left));
+      // The kernel takes network namespaces and their links down in the background.
+      const left = (): string[] => leftovers(folder).filter((one) => !before.includes(one));
+      await until(() => left().length === 0, 'nothing is left', 10_000).catch(() => undefined);
+      const after = left();
       if (process.env['DRAY_E2E_KEEP'] === undefined) fs.rmSync(folder, { recursive: true, force: true });
       if (after.length > 0) throw new Error(`the engine left behind:\n${after.join('\n')}`);
     },

@@ -140,7 +140,7 @@ describe.skipIf(missing !== undefined)(`the original containerd${missing === und
     expect(mounts).toMatchObject([{ type: 'bind', options: ['rbind', 'rw'] }]);
     expect((await containerd.snapshots.stat({ snapshotter, key: 'work' })).info).toMatchObject({ name: 'work', kind: Kind.ACTIVE });
     await containerd.snapshots.commit({ snapshotter, key: 'work', name: 'base', labels: { 'containerd.io/gc.root': 'now' } });
-    await containerd.snapshots.view({ snapshotter, key: 'look', parent: 'base' });
+    await containerd.snapshots.view({ snapshotter, key: 'look', parent: 'base', labels: { 'containerd.io/gc.root': 'test' } });
     const infos = [];
     for await (const { info } of containerd.snapshots.list({ snapshotter })) infos.push(...info);
     expect(infos.map(({ name, parent, kind }) => ({ name, parent, kind })).sort((a, b) => a.name.localeCompare(b.name))).toEqual([

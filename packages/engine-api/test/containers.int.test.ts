@@ -138,7 +138,7 @@ describe.skipIf(lacking !== undefined)(`containers on the original containerd an
     while (fs.existsSync(`/proc/${shortPid ?? ''}`)) await new Promise((resolve) => { setTimeout(resolve, 10); });
     daemon = await startDaemon();
     expect(await ok('inspect', '-f', '{{.State.Pid}}', 'live')).toBe(pid);
-    await ok('exec', 'live', 'busybox', 'touch', '/go');
+    await cli('exec', 'live', 'busybox', 'touch', '/go'); // its own status does not count: the container ends at once and may take it along
     expect(await ok('wait', 'live')).toBe('42');
     expect(await ok('wait', 'short')).toBe('7');
     const lines = (await ok('logs', 'live')).split('\n');
