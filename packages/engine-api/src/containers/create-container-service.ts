@@ -6,7 +6,7 @@ import type { EndpointRequest as NetworkEndpoint } from '../networks/network-ser
 import type { ContainerReference, ContainerService, ContainerUsage } from './container-service.ts';
 import { ExecRegistry } from './exec/exec.ts';
 import type { Container } from './lifecycle/container.ts';
-import { adoptAll } from './lifecycle/adopt.ts';
+import { adoptAll, resync } from './lifecycle/adopt.ts';
 import type { Engine } from './lifecycle/engine.ts';
 import { refreshNetworkFiles } from './lifecycle/network.ts';
 import { RecordStore } from './lifecycle/record-store.ts';
@@ -36,6 +36,8 @@ export async function createContainerService(context: DaemonContext): Promise<Co
   const events = new AbortController();
   followTaskEvents(engine, events.signal).catch((err: unknown) => { context.logger.error({ err }, 'cannot follow the events of tasks'); });
   await adoptAll(engine);
+  // What ended while it was being adopted.
+  await resync(engine);
   return {
     routes: [...containerRoutes(engine), ...streamRoutes(engine), ...execRoutes(engine), ...archiveRoutes(engine)],
     steps: stepContainers(engine),

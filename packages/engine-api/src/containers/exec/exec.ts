@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { conflict, EngineApiError, errorKind, invalid, messageOf, notFound } from '../../errors.ts';
+import { conflict, EngineApiError, invalid, messageOf, notFound } from '../../errors.ts';
 import type { Container, Run } from '../lifecycle/container.ts';
 import { publish, type Engine } from '../lifecycle/engine.ts';
 import { startFailure } from '../lifecycle/start-errors.ts';
@@ -12,7 +12,7 @@ import { capabilitiesFor } from '../spec/capabilities.ts';
 import { parseSecurityOptions } from '../spec/security-options.ts';
 import type { SpecProcess, SpecUser } from '../spec/types.ts';
 import { FifoOutput, StreamSession, type OutputSelection } from '../stdio/index.ts';
-import type { ProcessIo } from '../tasks/task-port.ts';
+import type { ProcessExit, ProcessIo } from '../tasks/task-port.ts';
 import { resolveUser } from '../users/passwd.ts';
 import { readAccounts } from '../users/read-accounts.ts';
 import type { ExecRequest } from './request.ts';
@@ -34,6 +34,7 @@ export class Exec {
   readonly request: ExecRequest;
   readonly user: SpecUser;
   state: ExecState = { kind: 'created' };
+  readonly #ended = Promise.withResolvers<ProcessExit>();
   readonly #exited = Promise.withResolvers<undefined>();
   readonly #started = Promise.withResolvers<undefined>();
 
@@ -53,6 +54,16 @@ export class Exec {
   /** Resolves when its exit code is known. */
   get exited(): Promise<unknown> {
     return this.#exited.promise;
+  }
+
+  /** Resolves when containerd has told how it ended, which may be before its start was answered. */
+  get ended(): Promise<ProcessExit> {
+    return this.#ended.promise;
+  }
+
+  /** Notes how it ended; only the first time counts. */
+  end(exit: ProcessExit): void {
+    this.#ended.resolve(exit);
   }
 
   markRunning(pid: number): void {
@@ -92,6 +103,16 @@ export class ExecRegistry {
       if (exec.state.kind !== 'exited') exec.markExited(137);
       exec.container.execIds.delete(exec.id);
     });
+  }
+
+  /** Those that run, or are about to, as far as is known. */
+  running(): Exec[] {
+    return [...this.#execs.values()].filter(({ state }) => state.kind === 'running' || state.kind === 'starting');
+  }
+
+  /** Notes the end of an exec; one that is not known is nobody's here. */
+  ended(id: string, exit: ProcessExit): void {
+    this.#execs.get(id)?.end(exit);
   }
 
   remove(exec: Exec): void {
@@ -214,16 +235,11 @@ async function makeFifos(engine: Engine, exec: Exec, place: ExecPlace, connectio
 }
 
 function watchExec(engine: Engine, exec: Exec, session: StreamSession | undefined): void {
-  const { container, run } = exec;
-  engine.tasks.wait(container.id, exec.id, run.watch.signal).then(async (exit) => {
-    exec.markExited(exit.code);
+  const { container } = exec;
+  exec.ended.then(async ({ code }) => {
+    exec.markExited(code);
     await engine.tasks.deleteExec(container.id, exec.id);
-    publish(engine, container, 'exec_die', { execID: exec.id, exitCode: String(exit.code) });
-    session?.processGone();
-  }, (err: unknown) => {
-    if (run.watch.signal.aborted) return; // the container ended, and its execs with it
-    if (errorKind(err) !== 'not_found') engine.context.logger.error({ containerId: container.id, execId: exec.id, err }, 'cannot wait for an exec');
-    exec.markExited(255);
+    publish(engine, container, 'exec_die', { execID: exec.id, exitCode: String(code) });
     session?.processGone();
   }).catch((err: unknown) => { engine.context.logger.error({ containerId: container.id, execId: exec.id, err }, 'cannot clear an exec away'); });
 }

@@ -4,7 +4,7 @@ import { formatNanos } from '../state/timestamps.ts';
 import type { TaskInfo } from '../tasks/task-port.ts';
 import { Container, Run } from './container.ts';
 import type { Engine } from './engine.ts';
-import { handleExit, vanished, watchExit } from './exit.ts';
+import { handleExit, vanished, VANISHED_CODE } from './exit.ts';
 import { startHealth } from './health.ts';
 import { removeContainer } from './remove.ts';
 import { restartsAtBoot } from './restart-policy.ts';
@@ -45,7 +45,6 @@ async function adoptOne(engine: Engine, container: Container, task: TaskInfo | u
     await handleExit(engine, container, run, task.exit);
     return;
   }
-  watchExit(engine, container, run);
   startHealth(engine, container, run);
 }
 
@@ -79,12 +78,28 @@ async function afterBoot(engine: Engine, container: Container): Promise<void> {
   }
 }
 
-/** Compares what is running with what containerd says, after its events may have been missed. */
+/**
+ * Compares what is running with what containerd says, after its events may have been missed: when the subscription begins, which is when this daemon or
+ * containerd has started.
+ */
 export async function resync(engine: Engine): Promise<void> {
+  const runs = engine.registry.all().flatMap((container) => {
+    const run = container.run ?? container.starting;
+    return run ? [{ container, run }] : [];
+  });
+  const execs = engine.execs.running();
+  if (runs.length + execs.length === 0) return;
   const tasks = new Map((await engine.tasks.list()).map((task) => [task.id, task]));
-  await Promise.all(engine.registry.all().map(async (container) => {
-    const { run } = container;
-    const task = tasks.get(container.id);
-    if (run && task?.exit) await handleExit(engine, container, run, task.exit);
-  }));
+  await Promise.all([
+    ...runs.map(async ({ container, run }) => {
+      const task = tasks.get(container.id);
+      if (!task) await vanished(engine, container, run);
+      else if (task.exit) await handleExit(engine, container, run, task.exit);
+    }),
+    ...execs.map(async (exec) => {
+      const info = await engine.tasks.get(exec.container.id, exec.id);
+      if (!info && exec.state.kind === 'running') exec.end({ code: VANISHED_CODE, atNanos: nowNanos() });
+      else if (info?.exit) exec.end(info.exit);
+    }),
+  ]);
 }

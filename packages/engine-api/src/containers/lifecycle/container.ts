@@ -10,7 +10,7 @@ import { SerialLock } from './serial-lock.ts';
 /** One run of a container, from its start until its exit was dealt with. */
 export class Run {
   readonly pid: number;
-  /** Ends the watch for its exit when nobody needs it any more. */
+  /** Aborted when the run is over, or the daemon: what goes on beside it ends. */
   readonly watch: AbortController = new AbortController();
   /** Monotonic milliseconds. */
   readonly startedMs: number;
@@ -55,6 +55,8 @@ export class Container implements Named {
   readonly paths: ContainerPaths;
   readonly lock: SerialLock = new SerialLock();
   run: Run | undefined;
+  /** The run that is being started: a process may end before its start has been answered. */
+  starting: Run | undefined;
   isRemoving = false;
   health: Health | undefined;
   /** What its root file system is mounted from, once it was asked for. */

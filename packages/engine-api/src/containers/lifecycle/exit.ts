@@ -1,7 +1,6 @@
 /** What happens when a container's process has ended. */
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorKind } from '../../errors.ts';
 import { nowNanos } from '../../events/index.ts';
 import { formatNanos } from '../state/timestamps.ts';
 import type { ExitRecord } from '../state/state.ts';
@@ -14,20 +13,8 @@ import { nextRestartDelayMs, restartsAfterExit } from './restart-policy.ts';
 import { releaseSharedMemory, startLocked } from './start.ts';
 import { announceVolumesGone, unmountVolumes } from './volumes.ts';
 
-/** The exit code of a container that vanished without a trace. */
-const VANISHED_CODE = 255;
-
-/** Waits for the end of a run, across restarts of containerd, and deals with it. */
-export function watchExit(engine: Engine, container: Container, run: Run): void {
-  engine.tasks.wait(container.id, undefined, run.watch.signal).then(
-    (exit) => handleExit(engine, container, run, exit),
-    (err: unknown) => {
-      if (run.watch.signal.aborted) return;
-      if (errorKind(err) === 'not_found') return vanished(engine, container, run);
-      engine.context.logger.error({ containerId: container.id, err }, 'cannot wait for a container, its exit event must do');
-    },
-  ).catch((err: unknown) => { engine.context.logger.error({ containerId: container.id, err }, 'cannot deal with the exit of a container'); });
-}
+/** The exit code of a process that vanished without a trace. */
+export const VANISHED_CODE = 255;
 
 /** Deals with a run whose task is gone. */
 export async function vanished(engine: Engine, container: Container, run: Run): Promise<void> {

@@ -11,8 +11,8 @@ import { parseCreateBody } from '../create/body.ts';
 import { ExecRegistry } from '../exec/exec.ts';
 import { NameRegistry } from '../names/registry.ts';
 import type { RootfsAccess } from '../rootfs/rootfs-access.ts';
-import type { ProcessExit, TaskInfo, TaskPort } from '../tasks/task-port.ts';
-import { adoptAll } from './adopt.ts';
+import type { ProcessExit, TaskEvent, TaskInfo, TaskPort } from '../tasks/task-port.ts';
+import { adoptAll, resync } from './adopt.ts';
 import type { Container } from './container.ts';
 import { createContainer, renameContainer } from './create.ts';
 import type { Engine } from './engine.ts';
@@ -21,6 +21,7 @@ import type { ContainerRecord } from './record.ts';
 import { removeAsAsked } from './remove.ts';
 import { startContainer } from './start.ts';
 import { killContainer, pauseContainer, stopContainer, unpauseContainer } from './stop.ts';
+import { followTaskEvents } from './task-events.ts';
 import { waitFor } from './wait.ts';
 
 /** containerd as a map. A task ends when `end` says so, or by SIGKILL. */
@@ -30,6 +31,11 @@ class FakeTasks implements Partial<TaskPort> {
   readonly records = new Set<string>();
   readonly signals: number[] = [];
   ignoresSignals = false;
+  /** How a process ends before its start is answered. */
+  endsAtOnce: number | undefined;
+  /** Whether exits are told, as they are not while containerd is away. */
+  tellsExits = true;
+  readonly #listeners = new Set<(event: TaskEvent) => void>();
   createError: Error | undefined;
   startError: Error | undefined;
   #pid = 100;
@@ -47,6 +53,7 @@ class FakeTasks implements Partial<TaskPort> {
   readonly start = async (id: string) => {
     if (this.startError) throw this.startError;
     this.#set(id, { status: 'running' });
+    if (this.endsAtOnce !== undefined) this.end(id, this.endsAtOnce);
     return this.#pid;
   };
   readonly wait = async (id: string, _execId: string | undefined, signal: AbortSignal) => {
@@ -54,6 +61,18 @@ class FakeTasks implements Partial<TaskPort> {
     if (!task) throw notFound('task not found');
     return Promise.race([task.ended.promise, new Promise<never>((_, reject) => { signal.addEventListener('abort', () => { reject(new Error('aborted')); }); })]);
   };
+  async *events(signal: AbortSignal, onConnected: () => void): AsyncGenerator<TaskEvent, void, void> {
+    const queue: TaskEvent[] = [];
+    let wake: () => void = () => undefined;
+    this.#listeners.add((event) => { queue.push(event); wake(); });
+    signal.addEventListener('abort', () => { wake(); });
+    onConnected();
+    while (!signal.aborted) {
+      yield* queue.splice(0);
+      if (queue.length === 0) await new Promise<void>((resolve) => { wake = resolve; });
+    }
+  }
+
   readonly delete = async (id: string) => {
     const exit = this.tasks.get(id)?.info.exit;
     this.tasks.delete(id);
@@ -77,7 +96,10 @@ class FakeTasks implements Partial<TaskPort> {
   end(id: string, code: number): void {
     const exit = { code, atNanos: 1_700_000_000_000_000_000n };
     this.#set(id, { status: 'stopped', exit });
-    this.tasks.get(id)?.ended.resolve(exit);
+    const task = this.tasks.get(id);
+    if (!task) return;
+    task.ended.resolve(exit);
+    if (this.tellsExits) for (const listener of this.#listeners) listener({ kind: 'exit', containerId: id, execId: undefined, pid: task.info.pid, exit });
   }
 
   #set(id: string, change: Partial<TaskInfo>): void {
@@ -91,6 +113,7 @@ let tasks: FakeTasks;
 let engine: Engine;
 let events: EngineEvent[];
 let released: string[];
+let following: AbortController;
 
 function makeEngine(): Engine {
   const bus = new EventBus();
@@ -121,16 +144,22 @@ function makeEngine(): Engine {
   };
 }
 
+function follow(): void {
+  following = new AbortController();
+  void followTaskEvents(engine, following.signal);
+}
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'dray-life-'));
   tasks = new FakeTasks();
   events = [];
   released = [];
   engine = makeEngine();
+  follow();
 });
 afterEach(async () => {
+  following.abort();
   engine.shutdown.abort();
-  for (const container of engine.registry.all()) container.run?.watch.abort();
   await rm(folder, { recursive: true });
 });
 
@@ -211,6 +240,26 @@ describe('a run', () => {
     expect(() => engine.registry.find('once')).toThrow('No such container: once');
   });
 
+  it('that ends before its start was answered is dealt with all the same', async () => {
+    const container = await create('once', { AutoRemove: true });
+    const waiting = waitFor(container, 'removed', never);
+    tasks.endsAtOnce = 3;
+    await startContainer(engine, container);
+    expect(await waiting).toBe(3);
+    expect(actions()).toEqual(['create', 'start', 'die', 'destroy']);
+  });
+
+  it('whose end was told while containerd could not be reached is found ended afterwards, or gone', async () => {
+    const [ended, gone] = [await create('ended'), await create('gone-too')];
+    await startContainer(engine, ended);
+    await startContainer(engine, gone);
+    tasks.tellsExits = false;
+    tasks.end(ended.id, 4);
+    tasks.tasks.delete(gone.id);
+    await resync(engine);
+    expect([ended.record.lastExit?.code, gone.record.lastExit?.code]).toEqual([4, 255]);
+  });
+
   it('is stopped by its signal, then by SIGKILL', async () => {
     const container = await create('', {}, { StopSignal: 'SIGINT' });
     await startContainer(engine, container);
@@ -287,9 +336,10 @@ describe('renameContainer()', () => {
 describe('after the daemon was killed', () => {
   /** A new daemon on the same folder and the same containerd. */
   const restart = async (): Promise<void> => {
-    for (const container of engine.registry.all()) container.run?.watch.abort();
+    following.abort();
     engine.shutdown.abort();
     engine = makeEngine();
+    follow();
     await adoptAll(engine);
   };
 
@@ -308,7 +358,7 @@ describe('after the daemon was killed', () => {
   it('what has ended meanwhile has its real exit code', async () => {
     const { id } = await create('web');
     await startContainer(engine, engine.registry.find(id));
-    engine.registry.find(id).run?.watch.abort();
+    following.abort();
     tasks.end(id, 9);
     await restart();
     expect(engine.registry.find(id).record).toMatchObject({ phase: { kind: 'exited' }, lastExit: { code: 9 } });
@@ -328,7 +378,7 @@ describe('after the daemon was killed', () => {
     await startContainer(engine, engine.registry.find(id));
     const running = engine.registry.find(id);
     await engine.store.save(running.record, { isDurable: true });
-    running.run?.watch.abort();
+    following.abort();
     tasks.tasks.clear();
     await restart();
     expect(engine.registry.find(id).record.lastExit?.code).toBe(255);

@@ -18,7 +18,6 @@ import { resolveUser } from '../users/passwd.ts';
 import { readAccounts } from '../users/read-accounts.ts';
 import { Run, type Container } from './container.ts';
 import { publish, type Engine } from './engine.ts';
-import { watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
 import { prepareNetwork, runningDonor, type PreparedNetwork } from './network.ts';
 import { removeContainer } from './remove.ts';
@@ -99,16 +98,18 @@ async function runSteps(engine: Engine, container: Container): Promise<void> {
   undo.defer(() => { started.reject(new Error('not started')); });
   await Promise.all([...container.sessions].map((session) => session.connect(processStreams(engine, container, started.promise))));
   const run = new Run(pid, performance.now());
+  container.starting = run;
+  undo.defer(() => { container.starting = undefined; });
   await engine.tasks.start(id).catch((err: unknown) => { throw new StartError(err, ''); });
 
   started.resolve(undefined);
   container.run = run;
+  container.starting = undefined;
   record.phase = { kind: 'running', pid, startedAt: formatNanos(nowNanos()), isPaused: false, isOomKilled: false };
   undo.move();
   storeSoon(engine, container, run);
   announceVolumes(engine, record);
   publish(engine, container, 'start');
-  watchExit(engine, container, run);
   startHealth(engine, container, run);
 }
 

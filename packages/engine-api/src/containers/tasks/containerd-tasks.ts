@@ -183,7 +183,7 @@ export class ContainerdTasks implements TaskPort {
   }
 
   async *events(signal: AbortSignal, onConnected: () => void): AsyncGenerator<TaskEvent, void, void> {
-    const filters = [`namespace==${this.#namespace},topic~=|^/tasks/|`];
+    const filters = ['/tasks/exit', '/tasks/oom'].map((topic) => `namespace==${this.#namespace},topic==${JSON.stringify(topic)}`);
     while (!signal.aborted) {
       try {
         await this.#containerd.waitUntilReady({ signal });
