@@ -21,7 +21,6 @@ await build({
   external: ['@dray/oci-image', '@dray/libcontainer', '@dray/libcontainer/*'],
   minifySyntax: true,
   minifyWhitespace: true,
-  keepNames: true,
   legalComments: 'none',
   banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
   logLevel: 'warning',
