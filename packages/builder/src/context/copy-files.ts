@@ -13,6 +13,8 @@ export interface CopyOrder {
   readonly destination: string;
   /** `user[:group]`, empty for root. */
   readonly owner: string;
+  /** Files keep the owners they have: of copies from images, unless an owner is named. */
+  readonly keepsOwners: boolean;
   /** Permissions that every file and folder gets. */
   readonly mode: number | undefined;
   /** As `ADD` does: archives are unpacked. */
@@ -24,6 +26,7 @@ interface Owner { readonly uid: number; readonly gid: number }
 
 const ROOT: Owner = { uid: 0, gid: 0 };
 const FOLDER_MODE = 0o755;
+const [SET_USER, SET_GROUP, GROUP_EXECUTE] = [0o4000, 0o2000, 0o10] as const;
 const TAR_BLOCK_BYTES = 512;
 const ACCOUNTS_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -51,8 +54,8 @@ async function entriesOf(root: string, source: CopySource, order: CopyOrder, own
   const existing = place.stat;
   if (source.stat.isDirectory()) {
     if (existing !== undefined && !existing.isDirectory()) throw notAFolder(order.destination);
-    const keepsOwner = existing !== undefined;
-    return joined(missingFolders(root, parentOf(place.path), ROOT), packed(source, place.path, order, (isTop) => isTop && keepsOwner ? undefined : owner));
+    const own = existing === undefined ? [folderEntry(place.path, owner, order.mode)] : [];
+    return joined([...missingFolders(root, parentOf(place.path), ROOT), ...own], packed(source, place.path, order, owner));
   }
   if (order.unpacks && source.mayUnpack && source.stat.isFile() && await isArchive(source.hostPath)) {
     if (existing !== undefined && !existing.isDirectory()) throw notAFolder(order.destination);
@@ -61,7 +64,7 @@ async function entriesOf(root: string, source: CopySource, order: CopyOrder, own
   const isInto = order.destination.endsWith('/') || existing?.isDirectory() === true;
   const target = isInto ? [place.path, basename(source.name)].filter((part) => part !== '').join('/') : place.path;
   if (isInto && existing !== undefined && !existing.isDirectory()) throw notAFolder(order.destination);
-  return joined(missingFolders(root, parentOf(target), owner), packed(source, target, order, () => owner));
+  return joined(missingFolders(root, parentOf(target), owner), packed(source, target, order, owner));
 }
 
 function notAFolder(path: string): BuilderError {
@@ -77,18 +80,30 @@ function missingFolders(root: string, path: string, owner: Owner): Entry[] {
     const { stat } = scopedPath(root, folder);
     if (stat !== undefined && !stat.isDirectory()) throw notAFolder(`/${folder}`);
     return stat === undefined;
-  }).map((folder) => ({ header: { type: 'directory', path: `${folder}/`, mode: FOLDER_MODE, ...owner, mtimeNs: BigInt(Date.now()) * 1_000_000n } }));
+  }).map((folder) => folderEntry(folder, owner));
 }
 
-async function* packed(source: CopySource, target: string, order: CopyOrder, ownerOf: (isTop: boolean) => Owner | undefined): AsyncGenerator<Entry, void, void> {
+function folderEntry(path: string, owner: Owner, mode: number = FOLDER_MODE): Entry {
+  return { header: { type: 'directory', path: `${path}/`, mode, ...owner, mtimeNs: BigInt(Date.now()) * 1_000_000n } };
+}
+
+/** A file, or what is in a folder: the folder itself stays as it is where the files go. */
+async function* packed(source: CopySource, target: string, order: CopyOrder, owner: Owner): AsyncGenerator<Entry, void, void> {
   const name = target === '' ? '.' : target;
   const tar = packTree({ root: source.root, ...source.path === '' ? { includeRoot: true } : { path: source.path }, name, signal: order.signal });
-  let isTop = true;
+  let isTop = source.stat.isDirectory();
   for await (const { header, body } of readTar(tar)) {
-    const mode = order.mode === undefined || header.type === 'symlink' ? header.mode : order.mode;
-    yield { header: { ...writable(header), mode, ...ownerOf(isTop), userName: '', groupName: '' }, body };
+    if (!isTop) yield { header: { ...writable(header), mode: modeOf(header, order), ...order.keepsOwners ? {} : owner, userName: '', groupName: '' }, body };
     isTop = false;
   }
+}
+
+/** Files lose what a change of owner takes from them. */
+function modeOf({ type, mode }: TarHeader, { mode: wanted, keepsOwners }: CopyOrder): number {
+  if (type === 'symlink') return mode;
+  if (wanted !== undefined) return wanted;
+  if (keepsOwners) return mode;
+  return type === 'file' || type === 'hardlink' ? mode & ~(SET_USER | ((mode & GROUP_EXECUTE) === 0 ? 0 : SET_GROUP)) : mode;
 }
 
 /** The entries of an archive below a folder, with the owners that the archive names. */

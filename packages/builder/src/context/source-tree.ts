@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { readdirSync, type Stats } from 'node:fs';
 import { join, posix } from 'node:path';
 import { matchesPattern } from '../dockerignore.ts';
 import { BuilderError } from '../errors.ts';
@@ -12,6 +12,8 @@ export interface SourceTree {
   readonly root: string;
   /** The checksum of a file or folder by itself. */
   sum(path: string, hostPath: string, stat: Stats): Promise<string> | string;
+  /** What stands for a link that leads nowhere: its own path, or where it leads. */
+  sumOfMissing(path: string, target: string): string;
   /** What is said of a path that is not there. */
   readonly missing: string;
 }
@@ -33,12 +35,12 @@ export interface CopySource {
 
 /** A client's context as a source: its checksums are those of the tar. */
 export function contextTree(context: BuildContext): SourceTree {
-  return { root: context.root, sum: (path) => context.sums.get(path) ?? path, missing: 'file not found in build context or excluded by .dockerignore: ' };
+  return { root: context.root, sum: (path) => context.sums.get(path) ?? path, sumOfMissing: (path) => path, missing: 'file not found in build context or excluded by .dockerignore: ' };
 }
 
 /** Any folder as a source: the root of an image. */
 export function diskTree(root: string): SourceTree {
-  return { root, sum: (path, hostPath, stat) => sumOnDisk(hostPath, path, stat), missing: '' };
+  return { root, sum: (path, hostPath, stat) => sumOnDisk(hostPath, path, stat), sumOfMissing: (_path, target) => target, missing: '' };
 }
 
 /**
@@ -67,9 +69,8 @@ async function sumFolder(tree: SourceTree, { path, hostPath, stat }: { path: str
   for (const below of walk(hostPath, '')) {
     const inner = path === '' ? below : `${path}/${below}`;
     const place = scopedPath(tree.root, inner);
-    // A link counts as what it leads to; one that leads nowhere counts as itself.
-    const target = place.stat === undefined ? { path: inner, hostPath: join(tree.root, inner), stat: lstatSync(join(tree.root, inner)) } : { ...place, stat: place.stat };
-    sums.push(await tree.sum(target.path, target.hostPath, target.stat));
+    // A link counts as what it leads to; one that leads nowhere as the path alone.
+    sums.push(place.stat === undefined ? tree.sumOfMissing(inner, place.path) : await tree.sum(place.path, place.hostPath, place.stat));
   }
   return hashOf('dir', sums.sort());
 }

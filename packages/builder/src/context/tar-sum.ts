@@ -5,13 +5,16 @@
  * @see moby's tarsum specification, version 1
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, readlinkSync, type Stats } from 'node:fs';
+import { createReadStream, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
 import { encodeName, readTar, type TarEntryType, type TarHeader } from '@dray/oci-image';
 
 type SummedHeader = Pick<TarHeader, 'type' | 'path' | 'linkPath' | 'mode' | 'uid' | 'gid' | 'size' | 'userName' | 'groupName' | 'deviceMajor' | 'deviceMinor' | 'xattrs'>;
 
 const TYPE_FLAG: Readonly<Record<TarEntryType, string>> = { file: '0', hardlink: '1', symlink: '2', character: '3', block: '4', directory: '5', fifo: '6' };
+
+/** Read once: names of the machine do not change while the daemon runs. */
+const accounts = new Map<string, ReadonlyMap<string, string>>();
 
 /** The checksum of one file. */
 export async function sumFile(header: SummedHeader, content: AsyncIterable<Uint8Array>): Promise<string> {
@@ -33,15 +36,34 @@ export async function sumArchive(archive: AsyncIterable<Uint8Array>): Promise<Ma
   return sums;
 }
 
-/** The checksum of a file on disk, as if it stood in a tar under the name `path`. */
+/**
+ * The checksum of a file on disk, as if it stood in a tar under the name `path`. The original's has the whole mode, type included, and the names that this machine
+ * (not the image) has for the owners.
+ */
 export async function sumOnDisk(hostPath: string, path: string, stat: Stats): Promise<string> {
   const isFile = stat.isFile();
   const type: TarEntryType = isFile ? 'file' : stat.isDirectory() ? 'directory' : stat.isSymbolicLink() ? 'symlink' : stat.isFIFO() ? 'fifo' : stat.isBlockDevice() ? 'block' : 'character';
   const isDevice = type === 'block' || type === 'character';
   return sumFile({
-    type, path: type === 'directory' ? `${path}/` : path, linkPath: type === 'symlink' ? readlinkSync(hostPath) : '', mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid,
-    size: isFile ? stat.size : 0, userName: '', groupName: '', deviceMajor: isDevice ? (stat.rdev >> 8) & 0xfff : 0, deviceMinor: isDevice ? (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00) : 0, xattrs: new Map(),
+    type, path: type === 'directory' ? `${path}/` : path, linkPath: type === 'symlink' ? readlinkSync(hostPath) : '', mode: stat.mode, uid: stat.uid, gid: stat.gid,
+    size: isFile ? stat.size : 0, userName: nameOnHost('/etc/passwd', stat.uid), groupName: nameOnHost('/etc/group', stat.gid), deviceMajor: isDevice ? (stat.rdev >> 8) & 0xfff : 0, deviceMinor: isDevice ? (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00) : 0, xattrs: new Map(),
   }, isFile && stat.size > 0 ? createReadStream(hostPath) : nothing());
+}
+
+/** What this machine calls a number; empty where it has no name. */
+function nameOnHost(file: string, id: number): string {
+  return accountsOf(file).get(String(id)) ?? '';
+}
+
+function accountsOf(file: string): ReadonlyMap<string, string> {
+  const known = accounts.get(file);
+  if (known !== undefined) return known;
+  const names = new Map<string, string>();
+  try {
+    for (const [name = '', , id = ''] of readFileSync(file, 'utf8').split('\n').map((line) => line.split(':'))) if (!names.has(id)) names.set(id, name);
+  } catch { /* a machine without accounts has no names */ }
+  accounts.set(file, names);
+  return names;
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array, void, void> { /* no content */ }

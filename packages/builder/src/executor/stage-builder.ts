@@ -221,7 +221,7 @@ export class StageBuilder {
     const probe = this.#commented(`#(nop) ${name} ${owner === '' ? '' : `--chown=${owner}`}${mode === undefined ? '' : `--chmod=${mode.toString(8)} `}${sumOfAll(sources)} in ${destination} `);
     if (await this.#isCached(probe)) return;
     const layer = await this.#options.engine.changeRoot(this.#image, (root) => copyFiles(root, {
-      sources, owner, mode, destination: absolute(destination, this.#state.config.WorkingDir), unpacks: name === 'ADD', signal: this.#options.signal,
+      sources, owner, mode, keepsOwners: owner === '' && instruction.flags.some((flag) => flag.name === 'from'), destination: absolute(destination, this.#state.config.WorkingDir), unpacks: name === 'ADD', signal: this.#options.signal,
     }));
     return this.#commit({ layer, probe });
   }
