@@ -42,7 +42,7 @@ export async function startEngine(extraArgs: string[] = []): Promise<TestEngine>
   const socket = path.join(folder, 'dray.sock');
   const logFile = path.join(folder, 'drayd.log');
   const subnet = 60 + ((process.pid + bridges++) % 60);
-  const before = leftovers(folder);
+  const before = leftovers(folder, '');
   let daemon: ChildProcess;
 
   const start = async (): Promise<void> => {
@@ -76,13 +76,14 @@ export async function startEngine(extraArgs: string[] = []): Promise<TestEngine>
     async [Symbol.asyncDispose]() {
       const ids = (await engine.ok('ps', '-aq').catch(() => '')).split('\n').filter(Boolean);
       if (ids.length > 0) await engine.docker('rm', '-f', '-v', ...ids);
+      const bridge = await engine.ok('network', 'inspect', '-f', '{{index .Options "com.docker.network.bridge.name"}}', 'bridge').catch(() => '');
       const containerd = engine.containerdPid();
       const shims = engine.shimPids();
       for (const pid of [daemon.pid ?? 0, engine.daemonPid()]) await end(pid);
       await end(containerd);
       for (const pid of shims) await end(pid);
       // The kernel takes network namespaces and their links down in the background.
-      const left = (): string[] => leftovers(folder).filter((one) => !before.includes(one));
+      const left = (): string[] => leftovers(folder, bridge).filter((one) => !before.includes(one));
       await until(() => left().length === 0, 'nothing is left', 10_000).catch(() => undefined);
       const after = left();
       if (process.env['DRAY_E2E_KEEP'] === undefined) fs.rmSync(folder, { recursive: true, force: true });

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-/** What an engine whose files are all under `folder` has on this machine: mounts, cgroups, network links and processes. */
-export function leftovers(folder: string): string[] {
-  return [...mounts(folder), ...processes(folder), ...links(), ...cgroups()];
+/** What an engine whose files are all under `folder`, and whose default bridge is `bridge`, has on this machine: mounts, cgroups, network links and processes. */
+export function leftovers(folder: string, bridge: string): string[] {
+  return [...mounts(folder), ...processes(folder), ...links(bridge), ...cgroups()];
 }
 
 function mounts(folder: string): string[] {
@@ -21,8 +21,10 @@ function processes(folder: string): string[] {
   });
 }
 
-function links(): string[] {
-  return fs.readdirSync('/sys/class/net').map((name) => `network link ${name}`);
+/** The bridge and what is plugged into it. Links of other programs come and go as they like. */
+function links(bridge: string): string[] {
+  const ports = `/sys/class/net/${bridge}/brif`;
+  return fs.existsSync(ports) ? [`network link ${bridge}`, ...fs.readdirSync(ports).map((name) => `network link ${name}`)] : [];
 }
 
 /** Cgroup directories below the top two levels of every hierarchy. */
