@@ -2,7 +2,7 @@
 ':' //; f=$(readlink -f "$0"); d=${f%/*}; n=node; case $(uname -m) in aarch64) c=arm64;; *) c=x64;; esac; for a in "$d/../node_modules" "$d/../../../node_modules" "$d/../../.."; do [ -x "$a/node-linux-$c/bin/node" ] && n="$a/node-linux-$c/bin/node" && break; done; exec "$n" "$f" "$@"
 // The lines above are a shell script to a shell, which starts the Node that came with the package, and nothing to JavaScript.
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import nodeModule from 'node:module'; // by its default: an older Node lacks the name, and must get as far as the version check
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,7 +21,7 @@ else if (process.execArgv.includes('--conditions=@dray/source') || !existsSync(s
 else process.execve(process.execPath, [process.execPath, '--conditions=@dray/source', '--disable-warning=ExperimentalWarning', file, ...process.argv.slice(2)], process.env);
 
 async function start(module) {
-  enableCompileCache(join(here, '../dist/.compile-cache'));
+  nodeModule.enableCompileCache(join(here, '../dist/.compile-cache'));
   const { main } = await import(module);
   process.exit(await main(process.argv.slice(2)));
 }

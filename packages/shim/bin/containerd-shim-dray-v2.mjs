@@ -4,7 +4,7 @@
 // containerd-shim-dray-v2. containerd finds it on the PATH and reads its answer from stdout and stderr together, so nothing else may be printed.
 // Prefers the bundle that the build makes; in a checkout without one Node reads the TypeScript sources.
 import fs from 'node:fs';
-import { createRequire, enableCompileCache } from 'node:module';
+import nodeModule, { createRequire } from 'node:module'; // enableCompileCache by the default: an older Node lacks the name
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -49,7 +49,7 @@ async function run() {
     await runAgain(node, needsSource ? [SOURCE_CONDITION, '--disable-warning=ExperimentalWarning'] : []);
     return;
   }
-  enableCompileCache(process.env.DRAY_COMPILE_CACHE ?? path.join(root, 'dist/cache'));
+  nodeModule.enableCompileCache(process.env.DRAY_COMPILE_CACHE ?? path.join(root, 'dist/cache'));
   const { main } = await import(hasBundle ? bundle : needsSourceFile());
   const status = await main(process.argv.slice(2), entry);
   if (status !== undefined) process.exitCode = status;
